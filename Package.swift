@@ -1,0 +1,75 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    // `any` marks every existential, so dynamic dispatch is visible.
+    .enableUpcomingFeature("ExistentialAny"),
+    // A file may only use what it imports itself.
+    .enableUpcomingFeature("MemberImportVisibility"),
+    // `public import` marks what leaks into an interface.
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    // Every unsafe expression is marked `unsafe`; DiscoveryCore has none.
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "discovery",
+    products: [.executable(name: "discovery", targets: ["Discovery"])],
+    dependencies: [
+        // Commands, flags, --help and shell completions.
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        // Log lines with levels and fields.
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        // TOML: the configuration file of the reference is TOML.
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        // Latency percentiles of the load generator.
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
+    targets: [
+        // libevent_extra holds evhttp; the module map adds event_core. Never link plain `event` too:
+        // on Debian it is a second copy of the same library.
+        .systemLibrary(
+            name: "CLibevent", pkgConfig: "libevent_extra", providers: [.apt(["libevent-dev"])]),
+
+        // The domain: pure, deterministic, no imports.
+        .target(name: "DiscoveryCore", path: "Sources/Discovery/Core", swiftSettings: strict),
+        // Bytes <-> Core values. Foundation only to read JSON.
+        .target(
+            name: "DiscoveryWire", dependencies: ["DiscoveryCore"], path: "Sources/Discovery/Wire",
+            swiftSettings: strict),
+        // HTTP over libevent: the only target that may import CLibevent. Knows no registry word.
+        .target(
+            name: "DiscoveryHTTP", dependencies: ["CLibevent"], path: "Sources/Discovery/HTTP",
+            swiftSettings: strict),
+        // Configuration, the serial queue, wiring, commands.
+        .executableTarget(
+            name: "Discovery",
+            dependencies: [
+                "DiscoveryCore", "DiscoveryWire", "DiscoveryHTTP",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "TOMLKit", package: "TOMLKit"),
+            ],
+            path: "Sources/Discovery/Server", swiftSettings: strict),
+
+        .testTarget(name: "CoreTests", dependencies: ["DiscoveryCore"], swiftSettings: strict),
+        .testTarget(
+            name: "WireTests", dependencies: ["DiscoveryWire", "DiscoveryCore"],
+            swiftSettings: strict),
+        .testTarget(name: "HTTPTests", dependencies: ["DiscoveryHTTP"], swiftSettings: strict),
+        .testTarget(name: "ServerTests", dependencies: ["Discovery"], swiftSettings: strict),
+        // The repository's own rules, as tests.
+        .testTarget(name: "TidyTests", swiftSettings: strict),
+
+        // The yardstick of every figure: evhttp, one callback, fixed bytes, nothing else.
+        .executableTarget(
+            name: "bench-baseline", path: "bench/Baseline",
+            linkerSettings: [.linkedLibrary("event_core"), .linkedLibrary("event_extra")]),
+        // The load generator and the side-by-side report.
+        .executableTarget(
+            name: "bench-load",
+            dependencies: [.product(name: "Histogram", package: "hdrhistogram-swift")],
+            path: "bench/Load", swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,16 @@
+// Includes only: what Swift can import needs no wrapper. A system library target compiles no C, so
+// should a macro ever need one, it is a `static inline` here with its reason above it.
+#ifndef CLIBEVENT_SHIM_H
+#define CLIBEVENT_SHIM_H
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <event2/util.h>
+// The Glibc module does not export it; loops are woken through it.
+#include <sys/eventfd.h>
+
+#endif
