@@ -1,0 +1,35 @@
+/// A keyed 64-bit hash of bytes. Not cryptographic: the seed, drawn once per process, keeps clients
+/// from choosing names that collide, and a fixed one makes the simulator repeatable, which the
+/// standard library's hash is not.
+struct ByteHash {
+    private let seed: UInt64
+
+    init(seed: UInt64) { self.seed = seed }
+
+    func callAsFunction(_ bytes: Span<UInt8>) -> UInt64 {
+        var state = seed ^ (UInt64(truncatingIfNeeded: bytes.count) &* 0x9E37_79B9_7F4A_7C15)
+        var index = 0
+        while index &+ 8 <= bytes.count {
+            var word: UInt64 = 0
+            for offset in 0..<8 {
+                word |= UInt64(bytes[index &+ offset]) &<< UInt64(offset &* 8)
+            }
+            state = ByteHash.mix(state ^ word)
+            index &+= 8
+        }
+        var tail: UInt64 = 0
+        while index < bytes.count {
+            tail = tail &<< 8 | UInt64(bytes[index])
+            index &+= 1
+        }
+        return ByteHash.mix(state ^ tail ^ 0xD6E8_FEB8_6659_FD93)
+    }
+
+    func callAsFunction(_ value: UInt64) -> UInt64 { ByteHash.mix(seed ^ value) }
+
+    /// Multiplies to 128 bits and folds them: each bit in reaches each bit out.
+    private static func mix(_ value: UInt64) -> UInt64 {
+        let product = (value ^ 0xA076_1D64_78BD_642F).multipliedFullWidth(by: 0xE703_7ED1_A0B4_28DB)
+        return product.high ^ product.low
+    }
+}

@@ -1,0 +1,91 @@
+/// What a node wants done, in order. The caller carries it out; Core does no I/O.
+package enum Effect {
+    /// Answer this request. Every request gets exactly one, unless its client left.
+    case answer(RequestID, Answer)
+    /// Something an operator may want to read.
+    case note(Note)
+}
+
+/// The outcome of a command. Expected outcomes are values, not errors.
+package enum Answer {
+    /// register, cancel, set.
+    case done
+    case renewed(Instance, renewed: Int64)
+    /// renew from a node that holds an older version: it adopts ours. Code -409.
+    case conflict(Instance, renewed: Int64)
+    /// renew from a node that holds a newer version: it sends a register. Code -404 with ours.
+    case outdated(Instance, renewed: Int64)
+    /// renew of a host unknown in a zone that the application is known in: -404 with a blank instance.
+    case unknownHost
+    /// renew, fetch: -404, `data` is null.
+    case unknownWithData
+    /// cancel: -404 without `data`.
+    case unknown
+    /// poll of an application that does not exist, with its name.
+    case pollUnknown(AppKey)
+    case fetched(AppView)
+    /// fetch with a zone the application is not in: -404, no zones, its timestamp.
+    case zoneUnknown(latest: Int64)
+    /// Applications without an instance are left out.
+    case fetchedMany([AppView])
+    case fetchedAll(RegistryView)
+    case polled(AppView)
+    case polledMany([AppView], missing: [AppKey])
+    /// -304: nothing changed while the poll was held.
+    case notModified
+    case nodes([NodeEntry])
+    /// A code and a sentence naming what was wrong.
+    case refused(Refusal, String)
+}
+
+package enum Refusal: Int, Sendable {
+    /// -400: the request cannot be right.
+    case invalid = -400
+    /// -500: reads during the protection at start.
+    case protected = -500
+    /// -503: over a limit, or about to stop. Clients go to another node.
+    case overloaded = -503
+}
+
+/// One line of `/nodes`.
+package struct NodeEntry: Equatable, Sendable {
+    package var address: String
+    /// 0 reachable, 1 lost.
+    package var status: Int
+    package var zone: String
+
+    package init(address: String, status: Int, zone: String) {
+        self.address = address
+        self.status = status
+        self.zone = zone
+    }
+}
+
+/// Everything there is, for `fetch/all`: encoded elsewhere, because it is large.
+package struct RegistryView: Sendable {
+    package struct Row: Sendable {
+        package let instance: Instance
+        package let renewed: Int64
+    }
+
+    /// Sorted by appid, then env, zone and hostname.
+    package let rows: [Row]
+}
+
+package enum ProtectionScope: Equatable, Sendable {
+    case overall
+    case zone(String)
+}
+
+package enum Note: Sendable {
+    case added(Instance)
+    case replaced(Instance)
+    case removed(InstanceKey)
+    /// Its lease ran out `silence` nanoseconds after its last renewal.
+    case evicted(InstanceKey, silence: Int64)
+    case protectionEntered(ProtectionScope, overdue: Int, expected: Int, allowed: Int)
+    case protectionLeft(ProtectionScope, overdue: Int, expected: Int, allowed: Int)
+    case startupProtectionEnded
+    /// A limit of the settings was reached; told at most once a minute per limit.
+    case limitReached(String)
+}

@@ -1,0 +1,41 @@
+/// What a node is told at its start. Durations are nanoseconds.
+package struct NodeSettings: Sendable {
+    package var region = "sh"
+    package var zone = "sh001"
+    package var env = "dev"
+    package var hostname = "localhost"
+    /// host:port that clients and peers reach this node at.
+    package var address = "127.0.0.1:7171"
+
+    /// A lease without renewals. Three renewals of the clients in the field, which come every 30 s.
+    package var lease = 90 * Duration.second
+    /// An instance silent for this long is overdue: two renewals were missed, so it is no jitter.
+    package var overdueAfter = 60 * Duration.second
+    /// Even under protection nothing stays longer than this without a renewal.
+    package var protectionCeiling = Duration.hour
+    /// Share of the instances that may be overdue before evictions stop, percent.
+    package var overduePercentMax = 15
+    /// Share of the instances that may be evicted within a minute, percent. One always may.
+    package var evictionPercentMax = 15
+    /// How long reads are refused after a start; 0: not at all.
+    package var startupProtection: Int64 = 0
+
+    package var tombstoneAge = 2 * Duration.hour
+    package var tombstonesMax = 100_000
+    package var instancesMax = 4_000_000
+    package var appsMax = 1_000_000
+
+    package var pollHold = 30 * Duration.second
+    /// After a wake-up of an application the next one waits this long, so that bursts become one.
+    package var wakeInterval = 5 * Duration.millisecond
+    package var waitersMax = 200_000
+    /// Answers of one change that may leave in one step; the rest follow in the next one, so that
+    /// renewals get in between.
+    package var wakesPerStepMax = 512
+    /// How old the renewal times in a fetch may be.
+    package var fetchAge = Duration.second
+    /// Versions of other nodes further ahead than this are refused: they would win for ever.
+    package var skewMax = Duration.day
+
+    package init() {}
+}
