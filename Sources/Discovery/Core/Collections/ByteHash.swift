@@ -1,4 +1,4 @@
-/// A keyed 64-bit hash of bytes. Not cryptographic: the seed, drawn once per process, keeps clients
+/// A keyed 32-bit hash of bytes. Not cryptographic: the seed, drawn once per process, keeps clients
 /// from choosing names that collide, and a fixed one makes the simulator repeatable, which the
 /// standard library's hash is not.
 struct ByteHash {
@@ -6,7 +6,7 @@ struct ByteHash {
 
     init(seed: UInt64) { self.seed = seed }
 
-    func callAsFunction(_ bytes: Span<UInt8>) -> UInt64 {
+    func callAsFunction(_ bytes: Span<UInt8>) -> UInt32 {
         var state = seed ^ (UInt64(truncatingIfNeeded: bytes.count) &* 0x9E37_79B9_7F4A_7C15)
         var index = 0
         while index &+ 8 <= bytes.count {
@@ -22,10 +22,8 @@ struct ByteHash {
             tail = tail &<< 8 | UInt64(bytes[index])
             index &+= 1
         }
-        return ByteHash.mix(state ^ tail ^ 0xD6E8_FEB8_6659_FD93)
+        return UInt32(truncatingIfNeeded: ByteHash.mix(state ^ tail ^ 0xD6E8_FEB8_6659_FD93))
     }
-
-    func callAsFunction(_ value: UInt64) -> UInt64 { ByteHash.mix(seed ^ value) }
 
     /// Multiplies to 128 bits and folds them: each bit in reaches each bit out.
     private static func mix(_ value: UInt64) -> UInt64 {

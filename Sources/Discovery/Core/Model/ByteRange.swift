@@ -22,6 +22,14 @@ extension Span<UInt8> {
         return true
     }
 
+    /// The bytes as an array of their own.
+    package var copied: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count)
+        for index in 0..<count { bytes.append(self[index]) }
+        return bytes
+    }
+
     /// Byte order, the shorter first where one is the start of the other.
     func precedes(_ other: Span<UInt8>) -> Bool {
         let shared = Swift.min(count, other.count)
@@ -33,6 +41,9 @@ extension Span<UInt8> {
 }
 
 extension Array<UInt8> {
+    /// Whether both hold the same bytes.
+    func holdsSame(as other: Span<UInt8>) -> Bool { span.holdsSame(as: other) }
+
     /// Byte order. `lexicographicallyPrecedes` without its generic overhead.
     package func precedes(_ other: [UInt8]) -> Bool { span.precedes(other.span) }
 }

@@ -27,6 +27,13 @@ package struct InstanceKey: Hashable, Sendable {
     package var zone: ByteRange { PackedKey.field(2, of: packed.span) }
     package var hostname: ByteRange { PackedKey.field(3, of: packed.span) }
 
+    /// Whether its host name sorts before the other's.
+    func isHostPreceding(_ other: InstanceKey) -> Bool {
+        let (left, right) = (hostname.range, other.hostname.range)
+        let (leftBytes, rightBytes) = (packed.span, other.packed.span)
+        return leftBytes.extracting(left).precedes(rightBytes.extracting(right))
+    }
+
     /// The key of its application, as a prefix of `packed`.
     package var application: ByteRange {
         ByteRange(start: 0, count: PackedKey.end(of: 2, in: packed.span))

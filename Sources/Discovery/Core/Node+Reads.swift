@@ -1,0 +1,107 @@
+extension Node {
+    mutating func fetch(_ fetch: Fetch, _ batch: borrowing Batch, at now: Moment) -> Answer {
+        let key = batch.bytes.span.extracting(fetch.app.range)
+        let place = self.place(of: key)
+        if protectedUntil != nil, !place.isSelf { return Node.protected }
+        guard let app = place.app, registry.applications[Int(app)].instanceCount > 0 else {
+            return .unknownWithData
+        }
+        let zone = self.zone(fetch.zone, batch, isSelf: place.isSelf)
+        guard registry.applications[Int(app)].isPresent(in: zone) else {
+            return .zoneUnknown(latest: registry.applications[Int(app)].latest)
+        }
+        return .fetched(
+            view(app, zone, fetch.statuses, place.env, at: now, ageMax: settings.fetchAge))
+    }
+
+    mutating func fetchMany(
+        _ fetch: FetchMany, _ batch: borrowing Batch, at now: Moment
+    ) -> Answer {
+        var views: [AppView] = []
+        for index in fetch.first..<fetch.first + fetch.count {
+            let key = batch.bytes.span.extracting(batch.pollTargets[index].app.range)
+            let place = self.place(of: key)
+            if protectedUntil != nil, !place.isSelf { return Node.protected }
+            let zone = self.zone(fetch.zone, batch, isSelf: place.isSelf)
+            guard let app = place.app, registry.applications[Int(app)].isPresent(in: zone) else {
+                continue
+            }
+            views.append(
+                view(app, zone, fetch.statuses, place.env, at: now, ageMax: settings.fetchAge))
+        }
+        return .fetchedMany(views)
+    }
+
+    mutating func fetchAll(at now: Moment) -> Answer {
+        if protectedUntil != nil { return Node.protected }
+        if let all = allView, now.monotonic - all.made <= settings.fetchAge {
+            return .fetchedAll(all.view)
+        }
+        let view = registry.viewAll()
+        allView = (view, now.monotonic)
+        // Let go of it when nobody asks any more.
+        aging.append(AgingView(app: Watchers.none, due: now.monotonic + 2 * settings.fetchAge))
+        return .fetchedAll(view)
+    }
+
+    static var protected: Answer {
+        .refused(
+            .protected, "this node started a moment ago and does not know all instances yet")
+    }
+
+    /// Where an application key leads. `infra.discovery` leads to this node's own in every env.
+    struct Place {
+        var app: UInt32?
+        var isSelf: Bool
+        /// The env to show instead of the node's own.
+        var env: [UInt8]?
+    }
+
+    /// `infra.discovery` in this node's env, if it has instances or pollers.
+    var selfApp: UInt32? {
+        let key = selfAppKey.packed
+        return registry.findApplication(key.span)
+    }
+
+    func place(of key: Span<UInt8>) -> Place {
+        let appid = key.extracting(PackedKey.field(1, of: key).range)
+        if !Node.selfAppID.holdsSame(as: appid) {
+            return Place(app: registry.findApplication(key), isSelf: false)
+        }
+        let env = key.extracting(PackedKey.field(0, of: key).range)
+        let isOwn = selfAppKey.packed.holdsSame(as: key)
+        return Place(
+            app: selfApp, isSelf: true,
+            env: isOwn ? nil : env.copied)
+    }
+
+    /// The zone asked for; nil for all. A client has to find the nodes whatever zone it names.
+    func zone(_ range: ByteRange, _ batch: borrowing Batch, isSelf: Bool) -> [UInt8]? {
+        isSelf || range.isEmpty ? nil : batch.bytes.span.extracting(range.range).copied
+    }
+
+    mutating func view(
+        _ app: UInt32, _ zone: [UInt8]?, _ statuses: UInt8, _ env: [UInt8]?, at now: Moment,
+        ageMax: Int64
+    ) -> AppView {
+        let view = registry.view(
+            app, zone: zone, statuses: statuses, env: env, at: now.monotonic, ageMax: ageMax)
+        if registry.startAging(app) {
+            aging.append(
+                AgingView(app: app, due: now.monotonic.addingSaturated(Node.viewAgeMax)))
+        }
+        return view
+    }
+
+    /// Views are as large as their application; those that nobody asked for lately go.
+    mutating func age(_ app: UInt32, at now: Int64) {
+        if app == Watchers.none {
+            if let all = allView, now - all.made > settings.fetchAge { allView = nil }
+            return
+        }
+        registry.dropViews(app, madeBefore: now - Node.viewAgeMax)
+        if !registry.applications[Int(app)].views.isEmpty, registry.startAging(app) {
+            aging.append(AgingView(app: app, due: now.addingSaturated(Node.viewAgeMax)))
+        }
+    }
+}

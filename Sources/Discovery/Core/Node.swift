@@ -1,0 +1,197 @@
+/// One node of the registry: a pure state machine.
+///
+/// Inputs go in with the time, effects come out in order; it does no I/O, reads no clock and draws no
+/// random numbers, so equal inputs give equal effects. Its owner calls `step` from one thread at a
+/// time, carries the effects out, and calls again at `nextDeadline`.
+package struct Node: ~Copyable {
+    package let settings: NodeSettings
+    var registry: Registry
+    var leases: Leases
+    var tombstones: Tombstones
+    var watchers: Watchers
+    package internal(set) var statistics = NodeStatistics()
+    /// Until when reads are refused, monotonic; nil once it is over.
+    var protectedUntil: Int64?
+    package internal(set) var isDraining = false
+    /// The application key of `infra.discovery` in this node's env.
+    let selfAppKey: AppKey
+    /// This node's own instance has no lease: it lives as long as the node.
+    var selfSlot: UInt32?
+    /// When this node's own instance is renewed next, monotonic.
+    var selfRenewal: Int64 = .max
+    /// Views that nobody may be asking for any more, with the time to look.
+    var aging = Queue<AgingView>()
+    var limitNotes = LimitNotes()
+    /// `fetch/all` is dear; askers within `fetchAge` share one.
+    var allView: (view: RegistryView, made: Int64)?
+
+    struct AgingView {
+        let app: UInt32
+        let due: Int64
+    }
+
+    /// A view that is not asked for is kept this long.
+    static let viewAgeMax = 60 * Duration.second
+    static let selfAppID = Array("infra.discovery".utf8)
+    /// As often as the clients in the field renew theirs.
+    static let selfRenewalInterval = 30 * Duration.second
+
+    /// `hashSeed`: keeps clients from choosing colliding names; from the system's randomness.
+    package init(settings: NodeSettings, hashSeed: UInt64, now: Moment) {
+        self.settings = settings
+        registry = Registry(hashSeed: hashSeed)
+        leases = Leases(settings: settings, now: now.monotonic)
+        tombstones = Tombstones(age: settings.tombstoneAge, countMax: settings.tombstonesMax)
+        watchers = Watchers(wakeInterval: settings.wakeInterval, now: now.monotonic)
+        protectedUntil =
+            settings.startupProtection > 0
+            ? now.monotonic.addingSaturated(settings.startupProtection) : nil
+        guard let key = AppKey(env: Array(settings.env.utf8), appid: Node.selfAppID) else {
+            preconditionFailure("env is at most \(PackedKey.fieldBytesMax) bytes, checked at start")
+        }
+        selfAppKey = key
+    }
+
+    /// When to call `step` with `.ticked`, monotonic; nil: nothing is waiting. `Int64.min`: now.
+    package var nextDeadline: Int64? {
+        var due: Int64?
+        for next in [
+            watchers.nextDue, leases.nextDue, tombstones.nextDue, protectedUntil, aging.first?.due,
+            selfSlot == nil ? nil : selfRenewal,
+        ] {
+            guard let next else { continue }
+            due = min(due ?? next, next)
+        }
+        return due
+    }
+
+    /// Applies one turn's inputs in order, then tells the pollers what changed.
+    package mutating func step(
+        _ batch: borrowing Batch, at now: Moment, effects: inout [Effect]
+    ) {
+        for index in batch.inputs.indices {
+            apply(batch.inputs[index], batch, at: now, &effects)
+        }
+        if let due = nextDeadline, due <= now.monotonic { advance(to: now, &effects) }
+        wake(at: now, &effects)
+    }
+
+    private mutating func apply(
+        _ input: Input, _ batch: borrowing Batch, at now: Moment, _ effects: inout [Effect]
+    ) {
+        switch input {
+        case .renewed(let id, let renewal):
+            let key = batch.bytes.span.extracting(renewal.key.range)
+            effects.append(.answer(id, renew(key, renewal, at: now)))
+        case .registered(let id, let registration):
+            effects.append(.answer(id, register(registration, at: now, &effects)))
+        case .cancelled(let id, let cancellation):
+            let key = batch.bytes.span.extracting(cancellation.key.range)
+            effects.append(.answer(id, cancel(key, cancellation, at: now, &effects)))
+        case .set(let id, let setting):
+            effects.append(.answer(id, set(setting, at: now, &effects)))
+        case .fetched(let id, let fetch):
+            effects.append(.answer(id, self.fetch(fetch, batch, at: now)))
+        case .fetchedMany(let id, let fetch):
+            effects.append(.answer(id, fetchMany(fetch, batch, at: now)))
+        case .fetchedAll(let id):
+            effects.append(.answer(id, fetchAll(at: now)))
+        case .polled(let id, let poll):
+            if let answer = self.poll(id, poll, batch, at: now, &effects) {
+                effects.append(.answer(id, answer))
+            }
+        case .askedForNodes(let id):
+            effects.append(.answer(id, .nodes(nodes)))
+        case .clientLeft(let id):
+            clientLeft(id)
+        case .ticked:
+            break
+        case .drained:
+            drain(&effects)
+        }
+    }
+
+    /// What this node knows of who is reachable.
+    private var nodes: [NodeEntry] {
+        [NodeEntry(address: settings.address, status: 0, zone: settings.zone)]
+    }
+
+    /// Does what time brings: evictions, deadlines of polls, what is kept for a while only.
+    private mutating func advance(to now: Moment, _ effects: inout [Effect]) {
+        if let due = leases.nextDue, due <= now.monotonic { evict(at: now, &effects) }
+        tombstones.expire(at: now.monotonic)
+        if let selfSlot, selfRenewal <= now.monotonic {
+            registry.renew(selfSlot, wall: now.wall)
+            selfRenewal = now.monotonic.addingSaturated(Node.selfRenewalInterval)
+        }
+        if let until = protectedUntil, until <= now.monotonic {
+            protectedUntil = nil
+            effects.append(.note(.startupProtectionEnded))
+        }
+        while let waiter = watchers.popExpired(at: now.monotonic) {
+            expire(waiter, at: now, &effects)
+        }
+        while let view = aging.first, view.due <= now.monotonic {
+            _ = aging.popFirst()
+            age(view.app, at: now.monotonic)
+        }
+    }
+
+    private mutating func evict(at now: Moment, _ effects: inout [Effect]) {
+        leases.check(at: now.monotonic, notes: &effects)
+        while let slot = leases.nextEviction(at: now.monotonic) {
+            let instance = registry.instance(at: slot)
+            let silence = leases.silence(of: slot, at: now.monotonic)
+            statistics.evictions += 1
+            effects.append(.note(.evicted(instance.key, silence: silence)))
+            // Without a tombstone: a peer that still hears of it has to be able to bring it back.
+            remove(slot, version: nil, at: now)
+        }
+        // The last evictions may have ended a protection.
+        leases.check(at: now.monotonic, notes: &effects)
+    }
+
+    /// Takes an instance out, leaves a tombstone of this version if there is one, and publishes.
+    mutating func remove(_ slot: UInt32, version: Int64?, at now: Moment) {
+        let instance = registry.instance(at: slot)
+        let app = registry.records[Int(slot)].app
+        registry.remove(slot)
+        leases.end(slot)
+        if slot == selfSlot { selfSlot = nil }
+        if let version { tombstones.bury(instance.key, version: version, at: now.monotonic) }
+        publish(app, zoneOf: instance.key, at: now)
+        tidy(app)
+    }
+
+    /// Moves the application's timestamp and remembers to wake who waits for it.
+    mutating func publish(_ app: UInt32, zoneOf key: InstanceKey, at now: Moment) {
+        let zone = key.packed.span.extracting(key.zone.range)
+        _ = registry.publish(app, zone: zone, wall: now.wall)
+        watchers.changed(app, at: now.monotonic)
+    }
+
+    /// Lets go of zones and applications that nobody needs any more.
+    mutating func tidy(_ app: UInt32) {
+        // Pollers about to be told still have to see the zone they knew, now empty.
+        if watchers.isWaking(app) { return }
+        _ = registry.tidy(app, isWanted: watchers.isWatched(app))
+    }
+
+    /// Recounts what is counted along. O(n): for tests and debug builds.
+    package func checkInvariants() {
+        leases.checkInvariants()
+        watchers.checkInvariants()
+        registry.checkInvariants()
+    }
+
+    package var instanceCount: Int { registry.instanceCount }
+    package var applicationCount: Int { registry.applicationCount }
+    package var waiterCount: Int { watchers.count }
+    package var tombstoneCount: Int { tombstones.count }
+    package var tombstonesDropped: Int { tombstones.dropped }
+    package var census: Census { registry.census }
+    package var isProtectedAtStart: Bool { protectedUntil != nil }
+    package var isSelfPreserving: Bool { leases.overall.isProtected || leases.isAnyZoneProtected }
+    package var overdueCount: Int { leases.overall.overdue }
+    package var expectedCount: Int { leases.overall.expected }
+}

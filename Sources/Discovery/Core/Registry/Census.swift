@@ -1,0 +1,25 @@
+/// How many instances there are by env and zone: for metrics, counted along with each write.
+package struct Census: Sendable {
+    package struct Place: Hashable, Sendable {
+        package let env: [UInt8]
+        package let zone: [UInt8]
+    }
+
+    package struct Count: Equatable, Sendable {
+        package var up = 0
+        package var waiting = 0
+    }
+
+    /// Without an order; sort before showing.
+    package private(set) var counts: [Place: Count] = [:]
+
+    mutating func count(_ key: InstanceKey, _ status: InstanceStatus, by difference: Int) {
+        let place = Place(env: Array(key.packed[key.env.range]), zone: Array(key.packed[key.zone.range]))
+        var count = counts[place] ?? Count()
+        switch status {
+        case .up: count.up += difference
+        case .waiting: count.waiting += difference
+        }
+        counts[place] = count == Count() ? nil : count
+    }
+}

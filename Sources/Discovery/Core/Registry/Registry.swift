@@ -1,0 +1,282 @@
+/// All instances and applications. The only place where an instance changes.
+///
+/// Instances lie in a slab and are found by the hash of their packed key, so a renewal is one look-up
+/// whatever the number of applications.
+struct Registry {
+    struct Record {
+        /// Nil while the slot is vacant.
+        var instance: Instance?
+        /// Wall time of the last renewal.
+        var renewed: Int64 = 0
+        var app: UInt32 = 0
+        /// Its place in the members of its zone.
+        var position: UInt32 = 0
+    }
+
+    private let hash: ByteHash
+    private(set) var records: [Record] = []
+    private var vacantRecords: [UInt32] = []
+    private var table = KeyTable()
+
+    private(set) var applications: [Application] = []
+    private var vacantApplications: [UInt32] = []
+    private var applicationTable = KeyTable()
+
+    /// No application that comes back may start below what it had when it went.
+    private var goneLatest: Int64 = 0
+    private(set) var census = Census()
+
+    init(hashSeed: UInt64) { hash = ByteHash(seed: hashSeed) }
+
+    var instanceCount: Int { table.count }
+    /// Applications with instances, and those that only have pollers waiting for them.
+    var applicationCount: Int { applicationTable.count }
+
+    // MARK: Look-ups
+
+    func find(_ key: Span<UInt8>) -> UInt32? {
+        table.find(hash(key)) { slot in
+            guard let instance = records[Int(slot)].instance else { return false }
+            return instance.key.packed.holdsSame(as: key)
+        }
+    }
+
+    func findApplication(_ key: Span<UInt8>) -> UInt32? {
+        applicationTable.find(hash(key)) { applications[Int($0)].key.packed.holdsSame(as: key) }
+    }
+
+    func instance(at slot: UInt32) -> Instance {
+        guard let instance = records[Int(slot)].instance else {
+            preconditionFailure("the slot is vacant")
+        }
+        return instance
+    }
+
+    // MARK: Changes
+
+    mutating func renew(_ slot: UInt32, wall: Int64) { records[Int(slot)].renewed = wall }
+
+    /// Stores a new instance and returns its slot. Its application exists (`ensureApplication`), and
+    /// the caller publishes the change.
+    mutating func insert(_ instance: Instance, app: UInt32, renewed: Int64) -> UInt32 {
+        let slot: UInt32
+        if let vacant = vacantRecords.popLast() {
+            slot = vacant
+        } else {
+            slot = UInt32(records.count)
+            records.append(Record())
+        }
+        let key = instance.key
+        let packed = key.packed.span
+        let position = applications[Int(app)].add(
+            slot, instance.status, zone: packed.extracting(key.zone.range))
+        records[Int(slot)] = Record(
+            instance: instance, renewed: renewed, app: app, position: position)
+        table.insert(slot, hash(packed))
+        census.count(instance.key, instance.status, by: 1)
+        return slot
+    }
+
+    mutating func replace(_ slot: UInt32, with instance: Instance, renewed: Int64) {
+        let old = self.instance(at: slot)
+        let key = instance.key
+        let packed = key.packed.span
+        applications[Int(records[Int(slot)].app)].changeStatus(
+            from: old.status, to: instance.status,
+            zone: packed.extracting(key.zone.range))
+        records[Int(slot)].instance = instance
+        records[Int(slot)].renewed = renewed
+        census.count(old.key, old.status, by: -1)
+        census.count(instance.key, instance.status, by: 1)
+    }
+
+    mutating func remove(_ slot: UInt32) {
+        let instance = self.instance(at: slot)
+        let record = records[Int(slot)]
+        let key = instance.key
+        let packed = key.packed.span
+        table.remove(slot, hash(packed))
+        applications[Int(record.app)].remove(
+            at: record.position, instance.status,
+            zone: packed.extracting(key.zone.range))
+        records[Int(slot)] = Record()
+        vacantRecords.append(slot)
+        census.count(instance.key, instance.status, by: -1)
+    }
+
+    /// Moves the application's timestamp because content in `zone` moved; returns the new one.
+    mutating func publish(_ app: UInt32, zone: Span<UInt8>, wall: Int64) -> Int64 {
+        applications[Int(app)].publish(zone: zone, wall: wall, floor: goneLatest)
+    }
+
+    /// What `publish` would return: instances carry the stamp of the change that stores them.
+    func nextLatest(_ app: UInt32, wall: Int64) -> Int64 {
+        max(wall, max(applications[Int(app)].latest, goneLatest).addingSaturated(1))
+    }
+
+    mutating func touch(_ app: UInt32) { applications[Int(app)].touch() }
+
+    mutating func ensureApplication(_ key: Span<UInt8>) -> UInt32 {
+        if let app = findApplication(key) { return app }
+        let application = Application(key: AppKey(packed: key.copied))
+        let app: UInt32
+        if let vacant = vacantApplications.popLast() {
+            app = vacant
+            applications[Int(app)] = application
+        } else {
+            app = UInt32(applications.count)
+            applications.append(application)
+        }
+        applicationTable.insert(app, hash(key))
+        return app
+    }
+
+    /// Forgets zones without instances, and the application if it has none at all and `isWanted` is
+    /// false. Returns whether it is gone.
+    mutating func tidy(_ app: UInt32, isWanted: Bool) -> Bool {
+        applications[Int(app)].dropEmptyZones()
+        if isWanted || applications[Int(app)].instanceCount > 0 { return false }
+        goneLatest = max(goneLatest, applications[Int(app)].latest)
+        let key = applications[Int(app)].key
+        applicationTable.remove(app, hash(key.packed.span))
+        applications[Int(app)] = .vacant
+        vacantApplications.append(app)
+        return true
+    }
+
+    // MARK: Views
+
+    /// The part of an application that a reader asks for, made now or at most `ageMax` ago.
+    mutating func view(
+        _ app: UInt32, zone: [UInt8]?, statuses: UInt8, env: [UInt8]?, at now: Int64, ageMax: Int64
+    ) -> AppView {
+        let index = Int(app)
+        let known = applications[index].views.firstIndex {
+            $0.statuses == statuses && $0.filter == zone && $0.env == env
+        }
+        if let known {
+            let view = applications[index].views[known]
+            if now - view.made <= ageMax { return view }
+            applications[index].views.remove(at: known)
+        }
+        let view = makeView(app, zone: zone, statuses: statuses, env: env, at: now)
+        // Readers ask for a few kinds. Zone names come from clients, so the number is bounded.
+        if applications[index].views.count >= 8 { applications[index].views.removeFirst() }
+        applications[index].views.append(view)
+        return view
+    }
+
+    /// Whether the caller has to look after the application's views from now on: true once, until
+    /// `dropViews`.
+    mutating func startAging(_ app: UInt32) -> Bool {
+        defer { applications[Int(app)].isAging = true }
+        return !applications[Int(app)].isAging
+    }
+
+    mutating func dropViews(_ app: UInt32, madeBefore time: Int64) {
+        applications[Int(app)].isAging = false
+        applications[Int(app)].views.removeAll { $0.made < time }
+    }
+
+    private mutating func makeView(
+        _ app: UInt32, zone: [UInt8]?, statuses: UInt8, env: [UInt8]?, at now: Int64
+    ) -> AppView {
+        let index = Int(app)
+        var zones: [AppView.Zone] = []
+        for zoneIndex in applications[index].zones.indices {
+            if let zone, applications[index].zones[zoneIndex].name != zone { continue }
+            order(app, zoneIndex)
+            let group = applications[index].zones[zoneIndex]
+            var rows: [RegistryView.Row] = []
+            rows.reserveCapacity(group.count(of: statuses))
+            for slot in group.members {
+                let record = records[Int(slot)]
+                guard let instance = record.instance, instance.status.mask & statuses != 0
+                else { continue }
+                rows.append(RegistryView.Row(instance: instance, renewed: record.renewed))
+            }
+            zones.append(AppView.Zone(name: group.name, rows: rows))
+        }
+        let application = applications[index]
+        return AppView(
+            app: application.key, latest: application.latest, zones: zones, env: env, filter: zone,
+            statuses: statuses, revision: application.revision, made: now)
+    }
+
+    /// Everything, ordered. O(n): the caller asks for it rarely.
+    mutating func viewAll() -> RegistryView {
+        var rows: [RegistryView.Row] = []
+        rows.reserveCapacity(instanceCount)
+        let order = applications.indices.filter { applications[$0].instanceCount > 0 }.sorted {
+            applications[$0].key.isListed(before: applications[$1].key)
+        }
+        for index in order {
+            for zoneIndex in applications[index].zones.indices {
+                self.order(UInt32(index), zoneIndex)
+                for slot in applications[index].zones[zoneIndex].members {
+                    let record = records[Int(slot)]
+                    guard let instance = record.instance else { continue }
+                    rows.append(RegistryView.Row(instance: instance, renewed: record.renewed))
+                }
+            }
+        }
+        return RegistryView(rows: rows)
+    }
+
+    private mutating func order(_ app: UInt32, _ zone: Int) {
+        guard applications[Int(app)].zones[zone].needsOrdering else { return }
+        sortMembers(app, zone)
+        updatePositions(app, zone)
+    }
+
+    private mutating func sortMembers(_ app: UInt32, _ zone: Int) {
+        // A second reference, not a copy. It ends with this function, before `records` is written:
+        // written while shared, all of it would be copied.
+        let records = self.records
+        applications[Int(app)].order(zone: zone) { left, right in
+            guard let left = records[Int(left)].instance, let right = records[Int(right)].instance
+            else { preconditionFailure("a member's slot is vacant") }
+            return left.key.isHostPreceding(right.key)
+        }
+    }
+
+    /// Recounts. For tests and debug builds.
+    func checkInvariants() {
+        var instances = 0
+        for (app, application) in applications.enumerated() {
+            var count = 0
+            for group in application.zones {
+                for (position, slot) in group.members.enumerated() where slot != ZoneGroup.hole {
+                    let record = records[Int(slot)]
+                    precondition(record.instance != nil, "a member's slot is vacant")
+                    precondition(record.app == app, "a member belongs to another application")
+                    precondition(record.position == position, "a member's position is wrong")
+                    count += 1
+                }
+            }
+            precondition(count == application.instanceCount, "an application is miscounted")
+            instances += count
+        }
+        precondition(instances == instanceCount, "instances miscounted")
+        let counted = census.counts.values.reduce(0) { $0 + $1.up + $1.waiting }
+        precondition(counted == instanceCount, "the census is wrong")
+    }
+
+    private mutating func updatePositions(_ app: UInt32, _ zone: Int) {
+        let members = applications[Int(app)].zones[zone].members
+        for (position, slot) in members.enumerated() {
+            records[Int(slot)].position = UInt32(position)
+        }
+    }
+}
+
+extension AppKey {
+    /// By appid, then env: the order of `fetch/all`, which merges envs.
+    func isListed(before other: AppKey) -> Bool {
+        let (left, right) = (packed.span, other.packed.span)
+        let leftID = left.extracting(appid.range)
+        let rightID = right.extracting(other.appid.range)
+        if !leftID.holdsSame(as: rightID) { return leftID.precedes(rightID) }
+        return left.extracting(env.range).precedes(right.extracting(other.env.range))
+    }
+}

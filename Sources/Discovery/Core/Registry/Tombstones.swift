@@ -1,0 +1,60 @@
+/// Remembers what was cancelled, so that a write that was on its way cannot bring it back.
+///
+/// A tombstone beats every write with an older or equal version. Bounded in age and number; when
+/// full, the oldest goes first.
+struct Tombstones {
+    private struct Burial {
+        let key: InstanceKey
+        let deadline: Int64
+    }
+
+    private struct Tombstone {
+        var version: Int64
+        var deadline: Int64
+    }
+
+    private let age: Int64
+    private let countMax: Int
+    private var tombstones: [InstanceKey: Tombstone] = [:]
+    /// In the order of their deadlines; an entry whose tombstone was renewed since is skipped.
+    private var order = Queue<Burial>()
+    /// Those that went because there were too many.
+    private(set) var dropped = 0
+
+    init(age: Int64, countMax: Int) {
+        self.age = age
+        self.countMax = countMax
+    }
+
+    var count: Int { tombstones.count }
+    var nextDue: Int64? { order.first?.deadline }
+
+    /// The version of the cancel, nil if there is none.
+    func version(of key: InstanceKey) -> Int64? {
+        tombstones.isEmpty ? nil : tombstones[key]?.version
+    }
+
+    mutating func bury(_ key: InstanceKey, version: Int64, at now: Int64) {
+        let deadline = now.addingSaturated(age)
+        let known = tombstones[key]?.version ?? .min
+        tombstones[key] = Tombstone(version: max(known, version), deadline: deadline)
+        order.append(Burial(key: key, deadline: deadline))
+        while tombstones.count > countMax, dropOldest() { dropped += 1 }
+        // Renewed tombstones leave dead entries; they may not outnumber the living for ever.
+        while order.count > 2 * countMax, dropOldest() {}
+    }
+
+    mutating func forget(_ key: InstanceKey) {
+        if !tombstones.isEmpty { tombstones[key] = nil }
+    }
+
+    mutating func expire(at now: Int64) {
+        while let first = order.first, first.deadline <= now { _ = dropOldest() }
+    }
+
+    private mutating func dropOldest() -> Bool {
+        guard let burial = order.popFirst() else { return false }
+        if tombstones[burial.key]?.deadline == burial.deadline { tombstones[burial.key] = nil }
+        return true
+    }
+}
