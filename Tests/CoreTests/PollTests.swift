@@ -6,7 +6,9 @@ import Testing
         test.fetch(app: app, statuses: 3)?.view?.latest ?? 0
     }
 
-    @Test func `a poll with news is answered at once, with data and timestamp of one moment`() throws {
+    @Test func `a poll with news is answered at once, with data and timestamp of one moment`()
+        throws
+    {
         let test = TestNode()
         _ = test.register("h1")
         let id = test.poll([("a.b", 0)])
@@ -56,7 +58,10 @@ import Testing
             Issue.record("the poller of z was not told")
             return
         }
-        #expect(views.map { String(decoding: $0.app.packed[$0.app.appid.range], as: UTF8.self) } == ["z"])
+        #expect(
+            views.map { String(decoding: $0.app.packed[$0.app.appid.range], as: UTF8.self) } == [
+                "z"
+            ])
         #expect(missing.isEmpty)
         _ = test.register("h2", app: "y")
         #expect(test.take(first)?.view?.hosts == ["h1", "h2"])
@@ -104,7 +109,8 @@ import Testing
         #expect(test.take(behind)?.view?.hosts == ["h1"])
     }
 
-    @Test func `a missing application is waited for and named; poll alone answers at once`() throws {
+    @Test func `a missing application is waited for and named; poll alone answers at once`() throws
+    {
         let test = TestNode()
         _ = test.register("h1")
         let held = test.poll([("nope", 0), ("a.b", latest(test))])
@@ -238,7 +244,9 @@ import Testing
         #expect(test.take(test.send { id, _ in .askedForNodes(id) })?.code == 0)
         test.wait(Duration.minute)
         #expect(test.fetch()?.code == 0)
-        let ended = test.notes.contains { if case .startupProtectionEnded = $0 { true } else { false } }
+        let ended = test.notes.contains {
+            if case .startupProtectionEnded = $0 { true } else { false }
+        }
         #expect(ended)
     }
 

@@ -255,7 +255,8 @@ import Testing
         for env in ["prod", "dev", "uat"] {
             let view = try #require(test.fetch(app: "infra.discovery", env: env, zone: "x")?.view)
             #expect(view.hosts == ["localhost"])
-            #expect(view.env.map { String(decoding: $0, as: UTF8.self) } == (env == "prod" ? nil : env))
+            #expect(
+                view.env.map { String(decoding: $0, as: UTF8.self) } == (env == "prod" ? nil : env))
         }
         let app = "infra.discovery"
         #expect(test.cancel("localhost", app: app, env: "prod")?.code == -400)

@@ -50,7 +50,8 @@ extension Node {
         _ batch: borrowing Batch, at now: Moment
     ) -> Answer? {
         if poll.isSingle, let target = targets.first {
-            let exists = target.app.map { registry.applications[Int($0)].instanceCount > 0 } ?? false
+            let exists =
+                target.app.map { registry.applications[Int($0)].instanceCount > 0 } ?? false
             if !exists {
                 return .pollUnknown(
                     AppKey(packed: batch.bytes.span.extracting(target.key.range).copied))
@@ -98,7 +99,8 @@ extension Node {
         var subscriptions: [(app: UInt32, latest: Int64, seen: Int64, had: Bool)] = []
         subscriptions.reserveCapacity(targets.count)
         for target in targets {
-            let key = target.isSelf
+            let key =
+                target.isSelf
                 ? selfAppKey.packed : batch.bytes.span.extracting(target.key.range).copied
             let app = registry.ensureApplication(key.span)
             if subscriptions.contains(where: { $0.app == app }) { continue }

@@ -28,7 +28,8 @@ extension Node {
         let buried = tombstones.version(of: key) ?? .min
         if let stored, stored == selfSlot { return Node.ownInstance }
         if !registration.origin.isClient, isTooFarAhead(registration.dirty, now) {
-            return .refused(.invalid, "dirty_timestamp is more than a day ahead of this node's clock")
+            return .refused(
+                .invalid, "dirty_timestamp is more than a day ahead of this node's clock")
         }
         let dirty = version(of: registration, stored: stored, buried: buried, at: now)
         guard let stored else {
@@ -130,7 +131,8 @@ extension Node {
         guard let slot = registry.find(key) else { return unknownRenewal(key) }
         let record = registry.records[Int(slot)]
         let instance = registry.instance(at: slot)
-        // Nodes compare versions before the lease is touched; from another zone only if they gave one.
+        // Nodes compare versions before the lease is touched; from another zone only if they gave
+        // one.
         let compares =
             renewal.origin == .peer || (renewal.origin == .zone && renewal.dirty > 0)
         if compares, renewal.dirty < instance.dirty {
@@ -163,7 +165,8 @@ extension Node {
         statistics.cancels += 1
         let isSource = cancellation.origin.isClient
         if !isSource, isTooFarAhead(cancellation.dirty, now) {
-            return .refused(.invalid, "dirty_timestamp is more than a day ahead of this node's clock")
+            return .refused(
+                .invalid, "dirty_timestamp is more than a day ahead of this node's clock")
         }
         guard let slot = registry.find(key) else {
             if !isSource, cancellation.dirty > 0 {
@@ -202,7 +205,8 @@ extension Node {
         var planned: [(slot: UInt32, content: InstanceContent, status: InstanceStatus)] = []
         for change in setting.changes {
             guard let slot = registry.find(change.key.packed.span) else {
-                let name = String(decoding: change.key.packed[change.key.hostname.range], as: UTF8.self)
+                let name = String(
+                    decoding: change.key.packed[change.key.hostname.range], as: UTF8.self)
                 return .refused(.invalid, "hostname \(name) is not registered in this zone")
             }
             let old = registry.instance(at: slot)

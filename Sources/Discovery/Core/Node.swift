@@ -1,8 +1,8 @@
 /// One node of the registry: a pure state machine.
 ///
-/// Inputs go in with the time, effects come out in order; it does no I/O, reads no clock and draws no
-/// random numbers, so equal inputs give equal effects. Its owner calls `step` from one thread at a
-/// time, carries the effects out, and calls again at `nextDeadline`.
+/// Inputs go in with the time, effects come out in order; it does no I/O, reads no clock and draws
+/// no random numbers, so equal inputs give equal effects. Its owner calls `step` from one thread at
+/// a time, carries the effects out, and calls again at `nextDeadline`.
 package struct Node: ~Copyable {
     package let settings: NodeSettings
     var registry: Registry

@@ -64,7 +64,8 @@ package struct Registration: Sendable {
     package var dirty: Int64
 
     package init(
-        key: InstanceKey, content: InstanceContent, status: InstanceStatus, origin: Origin = .client,
+        key: InstanceKey, content: InstanceContent, status: InstanceStatus,
+        origin: Origin = .client,
         dirty: Int64 = 0
     ) {
         self.key = key
@@ -191,8 +192,8 @@ package struct Poll: Sendable {
     package var hold: Int64
     /// `poll` instead of `polls`: one application, in the answer's own shape.
     package var isSingle: Bool
-    /// The client replaces all it knows by what it gets (lists sent as one comma-joined value), so an
-    /// answer has to hold every application that there is, changed or not.
+    /// The client replaces all it knows by what it gets (lists sent as one comma-joined value), so
+    /// an answer has to hold every application that there is, changed or not.
     package var wantsAll: Bool
 
     package init(

@@ -15,7 +15,8 @@ package enum Answer {
     case conflict(Instance, renewed: Int64)
     /// renew from a node that holds a newer version: it sends a register. Code -404 with ours.
     case outdated(Instance, renewed: Int64)
-    /// renew of a host unknown in a zone that the application is known in: -404 with a blank instance.
+    /// renew of a host unknown in a zone that the application is known in: -404 with a blank
+    /// instance.
     case unknownHost
     /// renew, fetch: -404, `data` is null.
     case unknownWithData

@@ -40,7 +40,9 @@ package struct InstanceContent: Equatable, Sendable {
         var isWritten = InstanceContent.append(region, to: &packed)
         isWritten = InstanceContent.append(version, to: &packed) && isWritten
         InstanceContent.append(count: addrs.count, to: &packed)
-        for address in addrs { isWritten = InstanceContent.append(address, to: &packed) && isWritten }
+        for address in addrs {
+            isWritten = InstanceContent.append(address, to: &packed) && isWritten
+        }
         InstanceContent.append(count: entries.count, to: &packed)
         for entry in entries {
             isWritten = InstanceContent.append(entry.key, to: &packed) && isWritten
@@ -72,8 +74,8 @@ package struct InstanceContent: Equatable, Sendable {
         }
     }
 
-    /// The content with `changes` laid over its metadata; with `keepsOld` false they replace it. Nil
-    /// as in `init`.
+    /// The content with `changes` laid over its metadata; with `keepsOld` false they replace it.
+    /// Nil as in `init`.
     package func merging(_ changes: [Entry], keepsOld: Bool) -> InstanceContent? {
         let parts = unpacked
         let metadata = keepsOld ? parts.metadata + changes : changes

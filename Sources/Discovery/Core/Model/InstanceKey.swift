@@ -10,7 +10,8 @@ package struct InstanceKey: Hashable, Sendable {
     package init(packed: [UInt8]) {
         self.packed = packed
         precondition(
-            PackedKey.end(of: 4, in: packed.span) == packed.count, "an instance key has four fields")
+            PackedKey.end(of: 4, in: packed.span) == packed.count, "an instance key has four fields"
+        )
     }
 
     /// Fails if a field is longer than `PackedKey.fieldBytesMax`.

@@ -161,8 +161,8 @@ struct Watchers {
 
     // MARK: Waking
 
-    /// The application's content changed. The first change of a quiet application wakes at once; the
-    /// next ones wait for `wakeInterval` since, so that a burst is one wake-up.
+    /// The application's content changed. The first change of a quiet application wakes at once;
+    /// the next ones wait for `wakeInterval` since, so that a burst is one wake-up.
     mutating func changed(_ app: UInt32, at now: Int64) {
         guard Int(app) < lists.count, lists[Int(app)].first != Watchers.none else { return }
         if lists[Int(app)].isWaking {
@@ -272,7 +272,8 @@ struct Watchers {
             }
             precondition(list.last == previous, "a list's end is wrong")
         }
-        precondition(linked == subscriptions.count - vacantSubscriptions.count, "a leaked subscription")
+        precondition(
+            linked == subscriptions.count - vacantSubscriptions.count, "a leaked subscription")
         precondition(count == waiters.count - vacantWaiters.count, "a leaked waiter")
         precondition(wheel.count == count, "each waiter has one deadline")
     }

@@ -4,13 +4,15 @@ struct Application {
     static var vacant: Application { Application(key: AppKey(packed: [0, 0])) }
 
     let key: AppKey
-    /// Its `latest_timestamp`: strictly increasing, moved by content only. 0 until its first change.
+    /// Its `latest_timestamp`: strictly increasing, moved by content only. 0 until its first
+    /// change.
     private(set) var latest: Int64
     /// Counts every replaced instance, also where consumers see no difference; tells old views.
     private(set) var revision: UInt64 = 0
     /// Sorted by name. An empty one stays until its pollers have been told.
     private(set) var zones: [ZoneGroup] = []
-    /// Stamp of zones that are gone; a zone that is not in `zones` changed at this time at the latest.
+    /// Stamp of zones that are gone; a zone that is not in `zones` changed at this time at the
+    /// latest.
     private var goneZonesLatest: Int64 = 0
     private(set) var instanceCount = 0
     /// What readers asked for since the last write, one view per kind of question.

@@ -14,7 +14,8 @@ package struct Census: Sendable {
     package private(set) var counts: [Place: Count] = [:]
 
     mutating func count(_ key: InstanceKey, _ status: InstanceStatus, by difference: Int) {
-        let place = Place(env: Array(key.packed[key.env.range]), zone: Array(key.packed[key.zone.range]))
+        let place = Place(
+            env: Array(key.packed[key.env.range]), zone: Array(key.packed[key.zone.range]))
         var count = counts[place] ?? Count()
         switch status {
         case .up: count.up += difference

@@ -1,7 +1,8 @@
 /// Who renewed when, who is late, and who may be evicted.
 ///
 /// A renewal writes one time and nothing else: an instance is looked at again only when its lease
-/// could have run out. It is `fresh`, then `overdue` (renewals were missed), then `lapsed` (it may go).
+/// could have run out. It is `fresh`, then `overdue` (renewals were missed), then `lapsed` (it may
+/// go).
 struct Leases {
     enum State: UInt8 {
         case none, fresh, overdue, lapsed
@@ -110,12 +111,15 @@ struct Leases {
     /// How long ago the instance renewed, nanoseconds.
     func silence(of slot: UInt32, at now: Int64) -> Int64 { now - leases[Int(slot)].renewed }
 
-    /// Moves instances on whose time has come and settles who is protected. Call before `nextEviction`.
+    /// Moves instances on whose time has come and settles who is protected. Call before
+    /// `nextEviction`.
     mutating func check(at now: Int64, notes: inout [Effect]) {
         lastCheck = now
         while let slot = wheel.popDue(at: now) { advance(slot, at: now) }
         let percent = settings.overduePercentMax
-        if let note = overall.settle(percentMax: percent, scope: .overall) { notes.append(.note(note)) }
+        if let note = overall.settle(percentMax: percent, scope: .overall) {
+            notes.append(.note(note))
+        }
         isAnyZoneProtected = false
         for index in zones.indices where zones[index].guardState.isRelevant {
             let scope = ProtectionScope.zone(String(decoding: zones[index].name, as: UTF8.self))

@@ -1,7 +1,7 @@
 /// All instances and applications. The only place where an instance changes.
 ///
-/// Instances lie in a slab and are found by the hash of their packed key, so a renewal is one look-up
-/// whatever the number of applications.
+/// Instances lie in a slab and are found by the hash of their packed key, so a renewal is one
+/// look-up whatever the number of applications.
 struct Registry {
     struct Record {
         /// Nil while the slot is vacant.
@@ -56,8 +56,8 @@ struct Registry {
 
     mutating func renew(_ slot: UInt32, wall: Int64) { records[Int(slot)].renewed = wall }
 
-    /// Stores a new instance and returns its slot. Its application exists (`ensureApplication`), and
-    /// the caller publishes the change.
+    /// Stores a new instance and returns its slot. Its application exists (`ensureApplication`),
+    /// and the caller publishes the change.
     mutating func insert(_ instance: Instance, app: UInt32, renewed: Int64) -> UInt32 {
         let slot: UInt32
         if let vacant = vacantRecords.popLast() {
@@ -101,6 +101,12 @@ struct Registry {
             zone: packed.extracting(key.zone.range))
         records[Int(slot)] = Record()
         vacantRecords.append(slot)
+        let application = Int(record.app)
+        if let zone = applications[application].zoneIndex(packed.extracting(key.zone.range)),
+            applications[application].zones[zone].isMostlyHoles
+        {
+            order(record.app, zone)
+        }
         census.count(instance.key, instance.status, by: -1)
     }
 

@@ -42,7 +42,8 @@ struct EvictionBudget {
 
     init(percentMax: Int) { self.percentMax = percentMax }
 
-    /// Takes one eviction, or says that the minute has had its share. `instances`: how many there are.
+    /// Takes one eviction, or says that the minute has had its share. `instances`: how many there
+    /// are.
     mutating func take(of instances: Int, at now: Int64) -> Bool {
         roll(to: now / Duration.second)
         // What went within this minute counted among the instances when the minute began.

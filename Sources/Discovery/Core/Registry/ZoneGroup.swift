@@ -1,8 +1,8 @@
 /// The instances of one application in one zone.
 ///
-/// Members are kept in the order of their host names, but lazily: newcomers go to the end and leavers
-/// leave holes, and the order is made good when somebody reads. So a write costs the same in an
-/// application of ten and of ten thousand instances.
+/// Members are kept in the order of their host names, but lazily: newcomers go to the end and
+/// leavers leave holes, and the order is made good when somebody reads. So a write costs the same
+/// in an application of ten and of ten thousand instances.
 struct ZoneGroup {
     static let hole = UInt32.max
 
@@ -46,7 +46,15 @@ struct ZoneGroup {
     mutating func remove(at position: UInt32) {
         members[Int(position)] = ZoneGroup.hole
         holes += 1
+        while members.last == ZoneGroup.hole {
+            members.removeLast()
+            holes -= 1
+        }
+        ordered = min(ordered, members.count)
     }
+
+    /// Whether most of it is holes: without a reader nobody else would close them.
+    var isMostlyHoles: Bool { holes > 64 && holes * 2 > members.count }
 
     var needsOrdering: Bool { holes > 0 || ordered < members.count }
 
