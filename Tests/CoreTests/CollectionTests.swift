@@ -17,7 +17,8 @@ import Testing
                     table.remove(slot, hash)
                     hashes[slot] = nil
                 } else {
-                    let hash = UInt32.random(in: 0...UInt32.max, using: &random) >> UInt32(32 - bits)
+                    let hash =
+                        UInt32.random(in: 0...UInt32.max, using: &random) >> UInt32(32 - bits)
                     table.insert(slot, hash)
                     hashes[slot] = hash
                 }
@@ -139,7 +140,8 @@ import Testing
         let two = content(metadata: [("a", "3"), ("b", "2")])
         #expect(one == two)
         #expect(one.isPlain && !content(metadata: [("a", "<")]).isPlain)
-        #expect(one.unpacked.metadata.map { String(decoding: $0.value, as: UTF8.self) } == ["3", "2"])
+        #expect(
+            one.unpacked.metadata.map { String(decoding: $0.value, as: UTF8.self) } == ["3", "2"])
     }
 
     @Test func `fields and lists that do not fit are refused, not cut`() {

@@ -251,7 +251,7 @@ import Testing
         throws
     {
         let test = TestNode { $0.env = "prod" }
-        test.node.registerSelf(at: test.now)
+        test.node.announce(address: "127.0.0.1:7171", at: test.now)
         for env in ["prod", "dev", "uat"] {
             let view = try #require(test.fetch(app: "infra.discovery", env: env, zone: "x")?.view)
             #expect(view.hosts == ["localhost"])

@@ -1,13 +1,15 @@
 extension Node {
-    /// Registers this node as an instance of `infra.discovery`, without a lease.
-    package mutating func registerSelf(at now: Moment) {
+    /// Registers this node as an instance of `infra.discovery`, without a lease. `address` is the
+    /// host:port that clients reach it at. Call it once, when the node listens.
+    package mutating func announce(address: String, at now: Moment) {
+        self.address = address
         guard selfSlot == nil,
             let key = InstanceKey(
                 env: Array(settings.env.utf8), appid: Node.selfAppID,
                 zone: Array(settings.zone.utf8), hostname: Array(settings.hostname.utf8)),
             let content = InstanceContent(
                 region: Array(settings.region.utf8), version: [],
-                addrs: [Array("http://\(settings.address)".utf8)], metadata: [])
+                addrs: [Array("http://\(address)".utf8)], metadata: [])
         else { return }
         let appKey = selfAppKey.packed
         let app = registry.ensureApplication(appKey.span)

@@ -13,6 +13,8 @@ package struct Node: ~Copyable {
     /// Until when reads are refused, monotonic; nil once it is over.
     var protectedUntil: Int64?
     package internal(set) var isDraining = false
+    /// host:port that clients and peers reach this node at; empty until it is announced.
+    var address = ""
     /// The application key of `infra.discovery` in this node's env.
     let selfAppKey: AppKey
     /// This node's own instance has no lease: it lives as long as the node.
@@ -113,7 +115,7 @@ package struct Node: ~Copyable {
 
     /// What this node knows of who is reachable.
     private var nodes: [NodeEntry] {
-        [NodeEntry(address: settings.address, status: 0, zone: settings.zone)]
+        [NodeEntry(address: address, status: 0, zone: settings.zone)]
     }
 
     /// Does what time brings: evictions, deadlines of polls, what is kept for a while only.

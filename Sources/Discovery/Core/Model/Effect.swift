@@ -62,15 +62,23 @@ package struct NodeEntry: Equatable, Sendable {
     }
 }
 
-/// Everything there is, for `fetch/all`: encoded elsewhere, because it is large.
-package struct RegistryView: Sendable {
+/// Everything there is, for `fetch/all`: encoded elsewhere, because it is large. A class, so that
+/// askers who get the same one can be told from its identity.
+package final class RegistryView: Sendable {
     package struct Row: Sendable {
         package let instance: Instance
         package let renewed: Int64
+
+        package init(instance: Instance, renewed: Int64) {
+            self.instance = instance
+            self.renewed = renewed
+        }
     }
 
     /// Sorted by appid, then env, zone and hostname.
     package let rows: [Row]
+
+    package init(rows: [Row]) { self.rows = rows }
 }
 
 package enum ProtectionScope: Equatable, Sendable {

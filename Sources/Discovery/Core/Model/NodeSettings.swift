@@ -4,8 +4,6 @@ package struct NodeSettings: Sendable {
     package var zone = "sh001"
     package var env = "dev"
     package var hostname = "localhost"
-    /// host:port that clients and peers reach this node at.
-    package var address = "127.0.0.1:7171"
 
     /// A lease without renewals. Three renewals of the clients in the field, which come every 30 s.
     package var lease = 90 * Duration.second
