@@ -101,6 +101,12 @@ extension Configuration {
         registry.startupProtection = reader.boolean(
             "enableprotect", default: registry.startupProtection)
         zones = reader.zones("zones", zonesMax: Self.zonesMax, nodesMax: Self.nodesMax)
+        // Relaying to it as to another zone would send everything twice.
+        if let own = zones.first(where: { $0.name == identity.zone }) {
+            reader.reject(
+                "zones.\(own.name)", found: "this node's own zone",
+                allowed: "another zone; this one's nodes belong into nodes")
+        }
         listen = reader.endpoint("httpServer.addr", default: listen)
         loops = reader.integer(
             "httpServer.loops",

@@ -39,7 +39,7 @@ struct ConfigurationProblems: Error, Equatable, CustomStringConvertible {
 /// What a key allows, in the words of an error.
 enum Rule {
     static let address = "an address like \"10.0.0.1:7171\""
-    static let addresses = "a list of addresses like [\"10.0.0.1:7171\"]"
+    static let addresses = "a list of addresses that others can call, like [\"10.0.0.1:7171\"]"
     static let reachableAddress = "an address that others can call, like \"10.0.0.1:7171\""
     static let boolean = "true or false"
     static let duration = "a duration like \"250ms\", \"40s\" or \"2m\""

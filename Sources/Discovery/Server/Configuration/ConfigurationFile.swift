@@ -32,6 +32,13 @@ struct ConfigurationFile: Sendable, Equatable {
             throw ConfigurationProblems(
                 all: [.unreadable(path: path, reason: "it holds a zero byte, so it is not text")])
         }
+        if let trap = ParserTraps.find(in: text) {
+            throw ConfigurationProblems(
+                all: [
+                    .notTOML(
+                        path: path, line: trap.line, column: trap.column, reason: trap.reason)
+                ])
+        }
         let root: TOMLTable
         do {
             root = try TOMLTable(string: text)

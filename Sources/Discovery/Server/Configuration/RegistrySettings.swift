@@ -22,9 +22,9 @@ struct RegistrySettings: Sendable, Equatable {
     /// Cancelled instances remembered at once: about 20 MB.
     var tombstonesMax = 100_000
     /// Instances held at once: about 1.2 GB per million.
-    var instancesMax = 2_000_000
+    var instancesMax = 4_000_000
     /// Applications held at once, over all environments.
-    var appsMax = 200_000
+    var appsMax = 1_000_000
     /// Bytes of the metadata of one instance: it is repeated in every answer about the app.
     var metadataBytesMax = 65_536
     /// Addresses of one instance: one per protocol, and some.
