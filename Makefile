@@ -25,7 +25,7 @@ deps:
 	    ls /usr/lib/*/pkgconfig/libevent_extra.pc >/dev/null 2>&1 && \
 	    command -v git >/dev/null && command -v g++ >/dev/null; }; then \
 	    $(SUDO) apt-get update && \
-	    DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y --no-install-recommends \
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
 	        libevent-dev g++ git ca-certificates; fi
 
 # Build the server for production.
