@@ -27,8 +27,8 @@ let package = Package(
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
-        // libevent_extra holds evhttp; the module map adds event_core. Never link plain `event` too:
-        // on Debian it is a second copy of the same library.
+        // libevent_extra holds evhttp; the module map adds event_core. Never link plain `event`
+        // too: on Debian it is a second copy of the same library.
         .systemLibrary(
             name: "CLibevent", pkgConfig: "libevent_extra", providers: [.apt(["libevent-dev"])]),
 
@@ -58,7 +58,10 @@ let package = Package(
             name: "WireTests", dependencies: ["DiscoveryWire", "DiscoveryCore"],
             swiftSettings: strict),
         .testTarget(name: "HTTPTests", dependencies: ["DiscoveryHTTP"], swiftSettings: strict),
-        .testTarget(name: "ServerTests", dependencies: ["Discovery"], swiftSettings: strict),
+        // Fixtures are read from where they are: no bundle.
+        .testTarget(
+            name: "ServerTests", dependencies: ["Discovery"], exclude: ["Fixtures"],
+            swiftSettings: strict),
         // The repository's own rules, as tests.
         .testTarget(name: "TidyTests", swiftSettings: strict),
 

@@ -1,0 +1,81 @@
+# Everything here works on a bare Debian 12 that has the Swift toolchain and nothing else.
+
+PREFIX ?= /usr/local
+SWIFT ?= swift
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+SWIFT_SOURCES := Package.swift Sources Tests bench
+# The time one fuzz run may take, in seconds.
+FUZZ_SECONDS ?= 60
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build run test lint format bench bench-smoke asan tsan fuzz install clean
+
+# List the targets.
+help:
+	@awk '/^# / { text = substr($$0, 3) } \
+	    /^[a-z-]+:/ { if (text != "") printf "%-12s %s\n", substr($$1, 1, length($$1) - 1), text } \
+	    !/^# / { text = "" }' Makefile
+
+# Install what is missing: libevent, a C++ compiler, git. Says so if Swift is missing.
+deps:
+	@command -v $(SWIFT) >/dev/null || { \
+	    echo "Swift 6.2 or newer is needed and '$(SWIFT)' is not in PATH:" \
+	        "install it from https://www.swift.org/install" >&2; exit 1; }
+	@if ! { [ -e /usr/include/event2/event.h ] && \
+	    ls /usr/lib/*/pkgconfig/libevent_extra.pc >/dev/null 2>&1 && \
+	    command -v git >/dev/null && command -v g++ >/dev/null; }; then \
+	    $(SUDO) apt-get update && \
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+	        libevent-dev g++ git ca-certificates; fi
+
+# Build the server for production.
+build: deps
+	$(SWIFT) build -c release --product discovery
+
+# Run one node on 127.0.0.1:7171.
+run: build
+	exec .build/release/discovery serve --config config/discovery.toml
+
+# Run all tests.
+test: deps
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+# Check the format of the sources.
+lint:
+	$(SWIFT) format lint --strict --recursive $(SWIFT_SOURCES)
+
+# Format the sources.
+format:
+	$(SWIFT) format --in-place --recursive $(SWIFT_SOURCES)
+
+# Measure against the baseline and print the report.
+bench: deps
+	$(SWIFT) build -c release
+	.build/release/bench-load
+
+# Check in a few seconds that the server and the load generator work together.
+bench-smoke: deps
+	$(SWIFT) build -c release
+	.build/release/bench-load smoke
+
+# Run all tests under AddressSanitizer.
+asan: deps
+	@# TOMLKit 0.6.0 never frees what it parsed, so leaks are not reported.
+	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-asan
+
+# Run all tests under ThreadSanitizer.
+tsan: deps
+	$(SWIFT) test --sanitize=thread --scratch-path .build-tsan
+
+# Run the fuzz tests for FUZZ_SECONDS each, from a new seed.
+fuzz: deps
+	FUZZ_SECONDS=$(FUZZ_SECONDS) CONFIG_FUZZ_SEED=$$(date +%s) $(SWIFT) test --filter '[Ff]uzz'
+
+# Install the server under PREFIX (default /usr/local).
+install: build
+	install -D -m 0755 .build/release/discovery $(DESTDIR)$(PREFIX)/bin/discovery
+
+# Remove everything that was built.
+clean:
+	rm -rf .build .build-asan .build-tsan
