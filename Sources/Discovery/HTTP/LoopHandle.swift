@@ -1,0 +1,44 @@
+internal import Synchronization
+
+/// How other threads reach a loop. Every call may come from any thread, and none waits for the loop.
+package final class LoopHandle: Sendable {
+    /// Position of the loop in its group; that of the tickets it takes.
+    package let index: Int
+    let mailbox = LoopMailbox()
+    private let published = Mutex(LoopStatistics())
+
+    init(index: Int) { self.index = index }
+
+    /// Hands over replies for tickets of this loop; they are written in its next turn.
+    package func post(_ replies: [AddressedReply]) {
+        if replies.isEmpty { return }
+        mailbox.post { $0.replies.append(contentsOf: replies) }
+    }
+
+    /// Makes the loop take a turn soon.
+    package func wake() { mailbox.post { $0.wakes = true } }
+
+    /// Takes no further connections from now on, for good. Those pending in the kernel's backlog
+    /// stay there until `stop`.
+    package func pauseAccepting() { mailbox.post { $0.pausesAccepting = true } }
+
+    /// Ends the loop: unanswered requests get 503, replies leave, everything is freed.
+    package func stop() { mailbox.post { $0.stops = true } }
+
+    /// As of at most about 100 ms ago. Reading resets `turnNanosecondsMax`.
+    package func statistics() -> LoopStatistics {
+        published.withLock { published in
+            defer { published.turnNanosecondsMax = 0 }
+            return published
+        }
+    }
+
+    /// Loop thread only.
+    func publish(_ statistics: LoopStatistics) {
+        published.withLock { published in
+            let longest = max(published.turnNanosecondsMax, statistics.turnNanosecondsMax)
+            published = statistics
+            published.turnNanosecondsMax = longest
+        }
+    }
+}

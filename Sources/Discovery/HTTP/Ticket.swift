@@ -1,0 +1,22 @@
+/// Names one unanswered request without pointing at it, so that it may travel to any thread.
+///
+/// Made of the loop, the connection's descriptor and a number the loop counts up with every request.
+/// Each names at most one request for as long as 2^32 further ones; a stale one is ignored.
+package struct Ticket: Hashable, Sendable {
+    package let rawValue: UInt64
+
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+
+    static let loopMax = 0xFF
+    static let descriptorMax: Int32 = 0xFF_FFFF
+
+    init(loop: Int, descriptor: Int32, number: UInt32) {
+        rawValue = UInt64(loop) << 56 | UInt64(descriptor) << 32 | UInt64(number)
+    }
+
+    /// Index of the loop that holds the request.
+    package var loop: Int { Int(rawValue >> 56) }
+
+    var descriptor: Int { Int(rawValue >> 32 & 0xFF_FFFF) }
+    var number: UInt32 { UInt32(truncatingIfNeeded: rawValue) }
+}

@@ -1,0 +1,181 @@
+import DiscoveryHTTP
+import Glibc
+import Synchronization
+import Testing
+
+/// A group of loops with a scripted client, stopped when it goes.
+final class TestServer: Sendable {
+    let group: LoopGroup
+    let events: EventLog
+
+    init(
+        loops: Int = 1, listeners: [ListenerConfiguration]? = nil,
+        _ limits: HTTPLimits = HTTPLimits()
+    ) throws {
+        let events = EventLog()
+        self.events = events
+        let configuration = LoopConfiguration(
+            listeners: listeners ?? [ListenerConfiguration(host: "127.0.0.1", port: 0)],
+            limits: limits)
+        group = try LoopGroup.start(count: loops, configuration) { loop, siblings in
+            ScriptedClient(loop, siblings, events)
+        }
+    }
+
+    deinit {
+        group.stop()
+        group.join()
+    }
+
+    var port: UInt16 { group.ports[0] }
+
+    func connect(receiveBufferBytes: Int32? = nil) -> TestSocket {
+        TestSocket(port: port, receiveBufferBytes: receiveBufferBytes)
+    }
+
+    /// Sends `bytes` on a connection of its own and returns all that comes back until it is closed.
+    func exchange(_ bytes: String) -> String {
+        let socket = connect()
+        socket.send(bytes)
+        return socket.receiveAll()
+    }
+
+    /// The statistics of the first loop once they satisfy `condition`, or the last ones seen.
+    func statistics(where condition: (LoopStatistics) -> Bool) -> LoopStatistics {
+        let end = milliseconds() + Int(TestSocket.waitMilliseconds)
+        while true {
+            let statistics = group.handles[0].statistics()
+            if condition(statistics) || milliseconds() > end { return statistics }
+            // The loop publishes at most every 100 ms: waiting on nothing readable is a pause.
+            poll(nil, 0, 5)
+        }
+    }
+
+    func post(_ ticket: Ticket, _ text: String) {
+        let reply = AddressedReply(
+            ticket: ticket, head: ScriptedClient.okHead, body: SharedBody(Array(text.utf8)))
+        group.handles[ticket.loop].post([reply])
+    }
+}
+
+func milliseconds() -> Int {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+    return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+}
+
+enum Event: Sendable, Equatable {
+    case received(Ticket, String)
+    case left(Ticket)
+}
+
+/// What the loops' clients have seen, for the thread of the test to wait on.
+final class EventLog: Sendable {
+    private let events = Mutex<[Event]>([])
+    /// A pipe with one byte per event: the way to wait with a limit.
+    private let readEnd: Int32
+    private let writeEnd: Int32
+
+    init() {
+        var ends: [Int32] = [-1, -1]
+        let status = unsafe pipe(&ends)
+        precondition(status == 0, "pipe failed: errno \(errno)")
+        readEnd = ends[0]
+        writeEnd = ends[1]
+    }
+
+    deinit {
+        close(readEnd)
+        close(writeEnd)
+    }
+
+    func add(_ event: Event) {
+        events.withLock { $0.append(event) }
+        var byte: UInt8 = 1
+        _ = unsafe write(writeEnd, &byte, 1)
+    }
+
+    /// The oldest event not taken yet; nil after ten seconds without one.
+    func next() -> Event? {
+        var descriptors = pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0)
+        guard unsafe poll(&descriptors, 1, TestSocket.waitMilliseconds) > 0 else { return nil }
+        var byte: UInt8 = 0
+        _ = unsafe read(readEnd, &byte, 1)
+        return events.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+    }
+
+    func nextTicket() -> Ticket? {
+        if case .received(let ticket, _) = next() { ticket } else { nil }
+    }
+}
+
+/// Answers by path: `/park…` never, `/now…` from within `received`, `/big` with a shared body,
+/// everything else at the end of the turn by describing the request.
+final class ScriptedClient: LoopClient {
+    static let okHead = ReplyHead(
+        status: 200, reason: "OK", contentType: "text/plain", headers: [("X-Test", "yes")])
+    static let closingHead = ReplyHead(
+        status: 200, reason: "OK", contentType: "text/plain", closes: true)
+
+    private let loop: EventLoop
+    private let siblings: [LoopHandle]
+    private let events: EventLog
+    private var due: [(ticket: Ticket, text: String)] = []
+    private var crossing: [AddressedReply] = []
+    private var big: SharedBody?
+
+    init(_ loop: EventLoop, _ siblings: [LoopHandle], _ events: EventLog) {
+        self.loop = loop
+        self.siblings = siblings
+        self.events = events
+    }
+
+    func received(_ request: borrowing Request) {
+        let ticket = request.ticket
+        let text = describe(request)
+        let path = request.withTarget { path, _ in text8(path) }
+        if path.hasPrefix("/park") {
+            events.add(.received(ticket, text))
+        } else if path.hasPrefix("/now") {
+            loop.reply(ticket, Self.okHead, text.utf8.span)
+        } else if path.hasPrefix("/closing") {
+            loop.reply(ticket, Self.closingHead, text.utf8.span)
+        } else if path.hasPrefix("/mailbox") {
+            crossing.append(
+                AddressedReply(
+                    ticket: ticket, head: Self.okHead, body: SharedBody(Array(text.utf8))))
+        } else if path.hasPrefix("/big") {
+            let body = big ?? SharedBody([UInt8](repeating: 0x62, count: 8 << 20))
+            big = body
+            loop.reply(ticket, Self.okHead, body)
+        } else {
+            due.append((ticket, text))
+        }
+    }
+
+    func clientLeft(_ ticket: Ticket) { events.add(.left(ticket)) }
+
+    func turnEnded(_ loop: EventLoop) {
+        for (ticket, text) in due { loop.reply(ticket, Self.okHead, text.utf8.span) }
+        due.removeAll(keepingCapacity: true)
+        if !crossing.isEmpty { siblings[loop.index].post(crossing) }
+        crossing.removeAll()
+    }
+
+    /// Method, target, X-Mark header and body, so that a test can see what arrived.
+    private func describe(_ request: borrowing Request) -> String {
+        let target = request.withTarget { path, query in "\(text8(path))|\(text8(query))" }
+        let mark = request.withHeader("X-Mark") { value in
+            if let value { text8(value) } else { "-" }
+        }
+        let body = request.withBody { text8($0) }
+        return "\(request.method) \(target) \(mark) \(body)"
+    }
+}
+
+/// Bytes as text, one character each.
+func text8(_ bytes: Span<UInt8>) -> String {
+    var text = ""
+    for index in 0..<bytes.count { text.unicodeScalars.append(Unicode.Scalar(bytes[index])) }
+    return text
+}
