@@ -1,0 +1,30 @@
+/// Quotes input in messages: short and printable, because it goes to logs and terminals.
+enum Message {
+    /// Bytes of input one message may repeat.
+    static let quoteBytesMax = 64
+
+    static func quote(_ bytes: Span<UInt8>) -> String {
+        if bytes.isEmpty { return "nothing" }
+        var end = min(bytes.count, quoteBytesMax)
+        // Not inside a character.
+        while end > 0, end < bytes.count, bytes[end] & 0xC0 == 0x80 { end -= 1 }
+        var kept: [UInt8] = []
+        for index in 0..<end { kept.append(bytes[index]) }
+        var text = ""
+        for scalar in String(decoding: kept, as: UTF8.self).unicodeScalars {
+            text.unicodeScalars.append(isPrintable(scalar) ? scalar : "?")
+        }
+        return end < bytes.count ? text + "..." : text
+    }
+
+    static func quote(_ text: String) -> String { quote(Array(text.utf8).span) }
+
+    private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned,
+            .surrogate:
+            false
+        default: true
+        }
+    }
+}

@@ -1,0 +1,190 @@
+package import DiscoveryCore
+
+/// Writes views of applications: the fragments and what is composed of them.
+package enum ViewWriter {
+    /// `{"instances":…,"latest_timestamp":T}`, the part of one application in every answer.
+    package static func appendFragment(
+        of view: AppView, shape: InstancesShape, to out: inout [UInt8]
+    ) {
+        switch shape {
+        case .byZone: out.append(#"{"instances":"#)
+        case .array:
+            out.append(#"{"instances":["#)
+            var isFirst = true
+            for zone in view.zones {
+                append(zone.rows, view.env, &isFirst, to: &out)
+            }
+            out.append(#"],"zone_instances":"#)
+        }
+        appendZones(of: view, to: &out)
+        out.append(#","latest_timestamp":"#)
+        out.append(number: view.latest)
+        out.append("}")
+    }
+
+    private static func appendZones(of view: AppView, to out: inout [UInt8]) {
+        out.append("{")
+        for (index, zone) in view.zones.enumerated() {
+            if index > 0 { out.append(",") }
+            out.append(quoted: zone.name.span)
+            out.append(":[")
+            var isFirst = true
+            append(zone.rows, view.env, &isFirst, to: &out)
+            out.append("]")
+        }
+        out.append("}")
+    }
+
+    private static func append(
+        _ rows: [RegistryView.Row], _ env: [UInt8]?, _ isFirst: inout Bool, to out: inout [UInt8]
+    ) {
+        for row in rows {
+            let isSeparated = !isFirst
+            isFirst = false
+            out.append(addingCapacity: 1 + InstanceWriter.bound(row.instance, env: env)) { out in
+                if isSeparated { out.append(UInt8(ascii: ",")) }
+                InstanceWriter.write(row.instance, renewed: row.renewed, env: env, to: &out)
+            }
+        }
+    }
+
+    /// fetchs: the applications there are, by name.
+    static func appendMany(
+        _ views: [AppView], _ shape: InstancesShape, to out: inout [UInt8]
+    ) {
+        out.append(AnswerWriter.dataHead)
+        appendMap(views, shape, to: &out)
+        out.append("}")
+    }
+
+    /// polls: the applications with news, and the names of those there are not.
+    static func appendPolled(_ views: [AppView], _ missing: [AppKey], to out: inout [UInt8]) {
+        if missing.isEmpty, views.count == 1 {
+            out.append(contentsOf: views[0].encoding.body(of: .polls, views[0]))
+            return
+        }
+        out.append(#"{"code":0,"data":"#)
+        appendMap(views, .byZone, to: &out)
+        appendPolledEnd(missing, to: &out)
+    }
+
+    fileprivate static func appendPolledEnd(_ missing: [AppKey], to out: inout [UInt8]) {
+        out.append(#","error":{"-404":"#)
+        if missing.isEmpty {
+            out.append("null")
+        } else {
+            for (index, app) in missing.enumerated() {
+                out.append(index == 0 ? "[" : ",")
+                out.append(quoted: app.appid, of: app.packed)
+            }
+            out.append("]")
+        }
+        out.append(#"},"message":"0"}"#)
+    }
+
+    /// Sorted by appid, as Go writes maps.
+    private static func appendMap(
+        _ views: [AppView], _ shape: InstancesShape, to out: inout [UInt8]
+    ) {
+        var isFirst = true
+        out.append("{")
+        for view in sorted(views) {
+            if !isFirst { out.append(",") }
+            isFirst = false
+            appendMember(view, shape, to: &out)
+        }
+        out.append("}")
+    }
+
+    fileprivate static func appendMember(
+        _ view: AppView, _ shape: InstancesShape, to out: inout [UInt8]
+    ) {
+        out.append(quoted: view.app.appid, of: view.app.packed)
+        out.append(":")
+        out.append(contentsOf: view.encoding.fragment(shape, view))
+    }
+
+    private static func sorted(_ views: [AppView]) -> [AppView] {
+        if views.count < 2 { return views }
+        return views.sorted { left, right in
+            let one = left.app.packed[left.app.appid.range]
+            return one.lexicographicallyPrecedes(right.app.packed[right.app.appid.range])
+        }
+    }
+}
+
+/// The bytes made of one view, each once, when first asked for. Hangs on `AppView.attachment`, so it
+/// lives as long as the view and is used by the owner of the node only.
+package final class ViewEncoding {
+    /// The answers that hold one application and nothing else.
+    package enum Body {
+        case fetch(InstancesShape)
+        case poll
+        /// Nothing missing.
+        case polls
+    }
+
+    private var fragments: InlineArray<2, [UInt8]?> = [nil, nil]
+    private var fetches: InlineArray<2, [UInt8]?> = [nil, nil]
+    private var poll: [UInt8]?
+    private var polls: [UInt8]?
+
+    package func fragment(_ shape: InstancesShape, _ view: AppView) -> [UInt8] {
+        let index = Int(shape.rawValue)
+        if let fragment = fragments[index] { return fragment }
+        var fragment: [UInt8] = []
+        ViewWriter.appendFragment(of: view, shape: shape, to: &fragment)
+        fragments[index] = fragment
+        return fragment
+    }
+
+    package func body(of answer: Body, _ view: AppView) -> [UInt8] {
+        switch answer {
+        case .fetch(let shape): fetch(shape, view)
+        case .poll: poll ?? makePoll(view)
+        case .polls: polls ?? makePolls(view)
+        }
+    }
+
+    private func fetch(_ shape: InstancesShape, _ view: AppView) -> [UInt8] {
+        let index = Int(shape.rawValue)
+        if let body = fetches[index] { return body }
+        let body = wrapped(fragment(shape, view))
+        fetches[index] = body
+        return body
+    }
+
+    private func makePoll(_ view: AppView) -> [UInt8] {
+        let body = fetch(.byZone, view)
+        poll = body
+        return body
+    }
+
+    private func makePolls(_ view: AppView) -> [UInt8] {
+        var body = Array(#"{"code":0,"data":{"#.utf8)
+        ViewWriter.appendMember(view, .byZone, to: &body)
+        body.append("}")
+        ViewWriter.appendPolledEnd([], to: &body)
+        polls = body
+        return body
+    }
+
+    private func wrapped(_ fragment: [UInt8]) -> [UInt8] {
+        var body: [UInt8] = []
+        body.reserveCapacity(AnswerWriter.dataHead.utf8.count + fragment.count + 1)
+        body.append(AnswerWriter.dataHead)
+        body.append(contentsOf: fragment)
+        body.append("}")
+        return body
+    }
+}
+
+extension AppView {
+    /// What was made of this view; made now if nothing was.
+    package var encoding: ViewEncoding {
+        if let encoding = attachment as? ViewEncoding { return encoding }
+        let encoding = ViewEncoding()
+        attachment = encoding
+        return encoding
+    }
+}
