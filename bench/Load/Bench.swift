@@ -1,0 +1,130 @@
+import Glibc
+import Histogram
+
+/// What all scenarios share: starting servers, filling a node, comparing it with the yardstick.
+struct Bench {
+    let options: Options
+    let launcher: Launcher
+
+    init(_ options: Options) {
+        self.options = options
+        launcher = Launcher(options: options)
+    }
+
+    /// One request as often as there are numbers, over fresh connections; all must succeed.
+    @discardableResult
+    func sendAll(
+        _ request: RequestTemplate, _ numbers: Numbers, to server: Server
+    ) throws -> Outcome {
+        let connections = try Connections(port: server.port, count: options.connections)
+        let generator = Generator(connections: connections, numbers: numbers)
+        let outcome = try generator.closedLoop(request, until: .requests(numbers.count))
+        guard outcome.answers == numbers.count else {
+            throw BenchError("\(outcome.answers) answers to \(numbers.count) requests")
+        }
+        return outcome
+    }
+
+    /// Throws unless the node lists exactly so many instances of app `number` of the fleet.
+    func verify(_ fleet: Fleet, number: Int = 0, holds count: Int, in node: Server) throws {
+        let control = Control(port: node.port)
+        // The template divides: this index lies in that app.
+        let reply = try control.succeed(fleet.fetch, number * fleet.perApp)
+        let found = reply.body.occurrences(of: "\"hostname\":")
+        guard found == count else {
+            throw BenchError("\(fleet.appName(number)) holds \(found) instances, not \(count)")
+        }
+    }
+
+    /// Throws if the instances of the fleet cannot all be told apart by seven digits.
+    func fill(_ node: Server, _ fleet: Fleet, count: Int) throws {
+        try sendAll(fleet.register(), Numbers(count: count), to: node)
+        try verify(fleet, holds: min(count, fleet.perApp), in: node)
+    }
+}
+
+/// Node and yardstick, measured alternately with the same requests.
+struct Comparison {
+    private(set) var nodeRates: [Double] = []
+    private(set) var baselineRates: [Double] = []
+    /// Node by baseline, round by round: the noise of the machine mostly cancels.
+    private(set) var ratios: [Double] = []
+    private(set) var tailRatios: [Double] = []
+    private(set) var nodeLatency = Outcome().latency
+    private(set) var baselineLatency = Outcome().latency
+    /// The rate at which latency was taken, of both.
+    private(set) var openRate = 0.0
+    private var generatorShareMax = 0.0
+
+    /// The open loop runs at this share of what the slower side can do: busy, but not saturated, so
+    /// that latency is the server's and not that of a queue without end.
+    private static let openShare = 0.5
+    /// Above this share of its core the generator may be what limits the rate.
+    private static let generatorShareLimit = 0.95
+
+    mutating func add(node: Outcome, baseline: Outcome) throws {
+        guard node.rate > 0, baseline.rate > 0 else { throw BenchError("a round without answers") }
+        nodeRates.append(node.rate)
+        baselineRates.append(baseline.rate)
+        ratios.append(node.rate / baseline.rate)
+        generatorShareMax = max(generatorShareMax, node.generatorShare, baseline.generatorShare)
+    }
+
+    mutating func addLatency(node: Outcome, baseline: Outcome) {
+        nodeLatency.add(node.latency)
+        baselineLatency.add(baseline.latency)
+        let tail = Double(baseline.latency.valueAtPercentile(99))
+        tailRatios.append(Double(node.latency.valueAtPercentile(99)) / max(1, tail))
+    }
+
+    var ratio: Double { median(ratios) }
+    var tailRatio: Double { median(tailRatios) }
+
+    /// `node 41,000/s, baseline 45,000/s`, and a warning when the generator was the limit.
+    var measured: String {
+        let rates = "node \(Int(median(nodeRates)))/s, baseline \(Int(median(baselineRates)))/s"
+        guard generatorShareMax > Self.generatorShareLimit else { return rates }
+        return rates + " (generator at \(Int(generatorShareMax * 100)) % of its core)"
+    }
+
+    /// Of the node, and of the baseline in brackets, both at `openRate`.
+    var latency: String {
+        guard nodeLatency.totalCount > 0 else { return "-" }
+        return "\(percentiles(nodeLatency)) (baseline \(percentiles(baselineLatency)))"
+            + " at \(Int(openRate))/s"
+    }
+
+    /// Rounds of closed loop for the rate, then rounds of open loop for the latency.
+    static func run(
+        _ options: Options, node: Generator, baseline: Generator, _ request: RequestTemplate
+    ) throws -> Comparison {
+        var comparison = Comparison()
+        let limit = Limit.seconds(options.seconds)
+        _ = try node.closedLoop(request, until: .seconds(options.seconds / 4))
+        _ = try baseline.closedLoop(request, until: .seconds(options.seconds / 4))
+        for _ in 0..<options.rounds {
+            let first = try node.closedLoop(request, until: limit)
+            let second = try baseline.closedLoop(request, until: limit)
+            try Self.checkSameBytes(first, second)
+            try comparison.add(node: first, baseline: second)
+        }
+        let slower = min(median(comparison.nodeRates), median(comparison.baselineRates))
+        comparison.openRate = max(1, slower * Self.openShare)
+        for _ in 0..<options.rounds {
+            comparison.addLatency(
+                node: try node.openLoop(
+                    request, rate: comparison.openRate, seconds: options.seconds),
+                baseline: try baseline.openLoop(
+                    request, rate: comparison.openRate, seconds: options.seconds))
+        }
+        return comparison
+    }
+
+    /// The yardstick answers one captured body; the node's must all be as long.
+    private static func checkSameBytes(_ node: Outcome, _ baseline: Outcome) throws {
+        guard node.bodyBytes == baseline.bodyBytes else {
+            throw BenchError(
+                "node bodies of \(node.bodyBytes) bytes, baseline of \(baseline.bodyBytes)")
+        }
+    }
+}

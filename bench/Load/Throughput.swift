@@ -1,0 +1,103 @@
+import Glibc
+
+/// Scenarios in which one request is sent over and over: renew, fetch, fetchs, polls with news, and
+/// two loops against one.
+extension Bench {
+    private static let perApp = 20
+
+    /// Renewals of all instances in scattered order, as the Go SDK sends them.
+    func renew() throws -> [Row] {
+        let fleet = Fleet(app: "renew", host: "host", perApp: Self.perApp)
+        let node = try launcher.node()
+        try fill(node, fleet, count: options.instances)
+        let comparison = try compare(
+            node, fleet.renew, Numbers(count: options.instances, stride: Numbers.scattered))
+        try node.stop()
+        let good = comparison.ratio >= 0.9 && comparison.tailRatio <= 1.5
+        return [
+            Row(
+                what: "renew, 1 loop, \(options.connections) connections",
+                reach: ">= 0.90 of the baseline's rate; p99 <= 1.5x",
+                measured: comparison.measured,
+                ratio: "\(spread(comparison.ratios)); p99 \(spread(comparison.tailRatios))",
+                latency: comparison.latency, verdict: good ? .reached : .missed)
+        ]
+    }
+
+    /// Reads of one app of 20 instances.
+    func fetch() throws -> [Row] {
+        let fleet = Fleet(app: "fetch", host: "host")
+        let node = try launcher.node()
+        try fill(node, fleet, count: Self.perApp)
+        let requests = [
+            ("fetch", fleet.fetch), ("fetchs", fleet.fetchs),
+            ("polls with news", fleet.polls(since: 0)),
+        ]
+        let rows = try requests.map { name, request in
+            let comparison = try compare(node, request, Numbers(count: 1))
+            return Row(
+                what: "\(name), \(Self.perApp) instances",
+                reach: ">= 0.90 of the baseline's rate", measured: comparison.measured,
+                ratio: spread(comparison.ratios), latency: comparison.latency,
+                verdict: comparison.ratio >= 0.9 ? .reached : .missed)
+        }
+        try node.stop()
+        return rows
+    }
+
+    /// Renewals of a node with two loops against a node with one.
+    func loops() throws -> [Row] {
+        let what = "renew, 2 loops against 1"
+        let reach = ">= 1.6x of one loop"
+        guard launcher.cores.fit(servers: 2) || options.smoke else {
+            let have = launcher.cores.usable.count
+            return [
+                Row(
+                    what: what, reach: reach,
+                    measured: "needs 3 cores (2 servers, 1 generator), there are \(have)",
+                    verdict: .notMeasured)
+            ]
+        }
+        let fleet = Fleet(app: "loops", host: "host", perApp: Self.perApp)
+        let one = try launcher.node(loops: 1)
+        let two = try launcher.node(loops: 2)
+        try fill(one, fleet, count: options.instances)
+        try fill(two, fleet, count: options.instances)
+        let numbers = Numbers(count: options.instances, stride: Numbers.scattered)
+        let comparison = try compare(two, against: one, fleet.renew, numbers)
+        try one.stop()
+        try two.stop()
+        let rates = (median(comparison.nodeRates), median(comparison.baselineRates))
+        return [
+            Row(
+                what: what, reach: reach,
+                measured: "two loops \(Int(rates.0))/s, one loop \(Int(rates.1))/s",
+                ratio: spread(comparison.ratios), latency: comparison.latency,
+                verdict: comparison.ratio >= 1.6 ? .reached : .missed)
+        ]
+    }
+
+    /// The node against a yardstick that answers the bytes the node just answered.
+    func compare(
+        _ node: Server, _ request: RequestTemplate, _ numbers: Numbers
+    ) throws -> Comparison {
+        let body = try Control(port: node.port).succeed(request, numbers.first).body
+        let baseline = try launcher.baseline(body: body)
+        let comparison = try compare(node, against: baseline, request, numbers)
+        try baseline.stop()
+        return comparison
+    }
+
+    func compare(
+        _ node: Server, against other: Server, _ request: RequestTemplate, _ numbers: Numbers
+    ) throws -> Comparison {
+        let count = options.connections
+        return try Comparison.run(
+            options,
+            node: Generator(
+                connections: try Connections(port: node.port, count: count), numbers: numbers),
+            baseline: Generator(
+                connections: try Connections(port: other.port, count: count), numbers: numbers),
+            request)
+    }
+}
