@@ -37,8 +37,7 @@ extension Bench {
         per request: RequestTemplate, at server: Server, _ counter: TemporaryFile
     ) throws -> Double {
         let count = options.smoke ? 200 : 20_000
-        let connections = try Connections(port: server.port, count: 4)
-        let generator = Generator(connections: connections, numbers: Numbers(count: Self.appSize))
+        let generator = try Generator(server, connections: 4, Numbers(count: Self.appSize))
         _ = try generator.closedLoop(request, until: .requests(count))
         let before = try Self.count(counter)
         _ = try generator.closedLoop(request, until: .requests(count))

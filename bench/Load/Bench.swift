@@ -16,8 +16,7 @@ struct Bench {
     func sendAll(
         _ request: RequestTemplate, _ numbers: Numbers, to server: Server
     ) throws -> Outcome {
-        let connections = try Connections(port: server.port, count: options.connections)
-        let generator = Generator(connections: connections, numbers: numbers)
+        let generator = try Generator(server, connections: options.connections, numbers)
         let outcome = try generator.closedLoop(request, until: .requests(numbers.count))
         guard outcome.answers == numbers.count else {
             throw BenchError("\(outcome.answers) answers to \(numbers.count) requests")
@@ -36,7 +35,12 @@ struct Bench {
         }
     }
 
-    /// Throws if the instances of the fleet cannot all be told apart by seven digits.
+    /// Renews leases that a scenario would outlive.
+    func keep(_ node: Server, _ fleet: Fleet, count: Int) throws {
+        try sendAll(fleet.renew, Numbers(count: count), to: node)
+    }
+
+    /// Registers the first `count` instances of the fleet and checks that its first app has them.
     func fill(_ node: Server, _ fleet: Fleet, count: Int) throws {
         try sendAll(fleet.register(), Numbers(count: count), to: node)
         try verify(fleet, holds: min(count, fleet.perApp), in: node)
@@ -50,6 +54,10 @@ struct Comparison {
     /// Node by baseline, round by round: the noise of the machine mostly cancels.
     private(set) var ratios: [Double] = []
     private(set) var tailRatios: [Double] = []
+    /// CPU nanoseconds per request, and their ratios.
+    private(set) var nodeCosts: [Double] = []
+    private(set) var baselineCosts: [Double] = []
+    private(set) var costRatios: [Double] = []
     private(set) var nodeLatency = Outcome().latency
     private(set) var baselineLatency = Outcome().latency
     /// The rate at which latency was taken, of both.
@@ -67,6 +75,9 @@ struct Comparison {
         nodeRates.append(node.rate)
         baselineRates.append(baseline.rate)
         ratios.append(node.rate / baseline.rate)
+        nodeCosts.append(node.cost)
+        baselineCosts.append(baseline.cost)
+        costRatios.append(node.cost / max(1, baseline.cost))
         generatorShareMax = max(generatorShareMax, node.generatorShare, baseline.generatorShare)
     }
 
@@ -80,29 +91,38 @@ struct Comparison {
     var ratio: Double { median(ratios) }
     var tailRatio: Double { median(tailRatios) }
 
-    /// `node 41,000/s, baseline 45,000/s`, and a warning when the generator was the limit.
-    var measured: String {
-        let rates = "node \(Int(median(nodeRates)))/s, baseline \(Int(median(baselineRates)))/s"
+    /// Rates and CPU per request of both, and a warning when the generator was the limit.
+    func measured(_ node: String = "node", _ baseline: String = "baseline") -> String {
+        let costs = (duration(median(nodeCosts)), duration(median(baselineCosts)))
+        let rates =
+            "\(node) \(Int(median(nodeRates)))/s (\(costs.0) CPU each),"
+            + " \(baseline) \(Int(median(baselineRates)))/s (\(costs.1))"
         guard generatorShareMax > Self.generatorShareLimit else { return rates }
         return rates + " (generator at \(Int(generatorShareMax * 100)) % of its core)"
     }
 
-    /// Of the node, and of the baseline in brackets, both at `openRate`.
-    var latency: String {
+    /// Of the rates, and in brackets of the CPU per request.
+    var ratioText: String { "\(spread(ratios)); CPU \(spread(costRatios))" }
+
+    /// Of the node, and of the other in brackets, both at `openRate`.
+    func latency(_ other: String = "baseline") -> String {
         guard nodeLatency.totalCount > 0 else { return "-" }
-        return "\(percentiles(nodeLatency)) (baseline \(percentiles(baselineLatency)))"
+        return "\(percentiles(nodeLatency)) (\(other) \(percentiles(baselineLatency)))"
             + " at \(Int(openRate))/s"
     }
 
     /// Rounds of closed loop for the rate, then rounds of open loop for the latency.
+    /// `refresh` runs before each, untimed: whatever the node would otherwise lose with time.
     static func run(
-        _ options: Options, node: Generator, baseline: Generator, _ request: RequestTemplate
+        _ options: Options, node: Generator, baseline: Generator, _ request: RequestTemplate,
+        refresh: () throws -> Void = {}
     ) throws -> Comparison {
         var comparison = Comparison()
         let limit = Limit.seconds(options.seconds)
         _ = try node.closedLoop(request, until: .seconds(options.seconds / 4))
         _ = try baseline.closedLoop(request, until: .seconds(options.seconds / 4))
         for _ in 0..<options.rounds {
+            try refresh()
             let first = try node.closedLoop(request, until: limit)
             let second = try baseline.closedLoop(request, until: limit)
             try Self.checkSameBytes(first, second)
@@ -111,6 +131,7 @@ struct Comparison {
         let slower = min(median(comparison.nodeRates), median(comparison.baselineRates))
         comparison.openRate = max(1, slower * Self.openShare)
         for _ in 0..<options.rounds {
+            try refresh()
             comparison.addLatency(
                 node: try node.openLoop(
                     request, rate: comparison.openRate, seconds: options.seconds),

@@ -42,7 +42,8 @@ struct BenchLoad {
     /// Prints one table of all rows. A scenario that failed is a row that says so.
     private static func report(_ scenarios: [Scenario], _ bench: Bench) -> Int32 {
         var status: Int32 = 0
-        Console.result(Machine.describe(bench.options) + "\n\n" + Row.head)
+        let machine = Machine(bench.options)
+        Console.result(machine.description + "\n\n" + Row.head)
         for scenario in scenarios {
             do {
                 for row in try bench.rows(of: scenario) { Console.result(row.markdown) }
@@ -55,13 +56,14 @@ struct BenchLoad {
                 status = 1
             }
         }
+        Console.result("\n" + machine.noise)
         return status
     }
 }
 
 /// What can be measured; the raw value is the command.
 enum Scenario: String, CaseIterable {
-    case renew, fetch, register, park, wake, scale, loops, mallocs
+    case renew, fetch, register, park, wake, scale, loops, mallocs, cluster
 }
 
 extension Bench {
@@ -76,6 +78,7 @@ extension Bench {
         case .scale: return try scale()
         case .loops: return try loops()
         case .mallocs: return try mallocs()
+        case .cluster: return try cluster()
         }
     }
 }

@@ -6,7 +6,8 @@ extension [UInt8] {
         guard let first = wanted.first, count >= wanted.count else { return nil }
         var position = start
         while position + wanted.count <= count {
-            if self[position] == first, self[position..<(position + wanted.count)].elementsEqual(wanted)
+            if self[position] == first,
+                self[position..<(position + wanted.count)].elementsEqual(wanted)
             {
                 return position
             }

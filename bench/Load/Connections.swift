@@ -1,7 +1,7 @@
 import BenchSupport
 import Glibc
 
-/// Keep-alive connections to one server under one epoll. One request under way on each at a time.
+/// Keep-alive connections under one epoll. One request under way on each at a time.
 ///
 /// Reading and parsing allocate nothing: one buffer for all, and a parser per connection that only
 /// keeps bytes when an answer's head arrives in pieces.
@@ -15,7 +15,6 @@ import Glibc
     /// Half of evhttp's listen backlog (128): a dropped SYN would come again after a whole second.
     static let connectBatch = 64
 
-    let port: UInt16
     private let epoll: Int32
     private var descriptors: [Int32] = []
     private var parsers: [AnswerParser] = []
@@ -23,13 +22,11 @@ import Glibc
     /// Owned: allocated in `init`, freed in `deinit`, never handed out.
     private let buffer: UnsafeMutableBufferPointer<UInt8>
 
-    init(port: UInt16, count: Int = 0) throws {
-        self.port = port
+    init() throws {
         epoll = bench_epoll()
         unsafe buffer = .allocate(capacity: Self.bufferBytes)
         unsafe buffer.initialize(repeating: 0)
         guard epoll >= 0 else { throw BenchError("no epoll: errno \(-epoll)") }
-        try open(count)
     }
 
     deinit {
@@ -40,8 +37,8 @@ import Glibc
 
     var count: Int { descriptors.count }
 
-    /// Adds connections.
-    func open(_ added: Int) throws {
+    /// Adds connections to a server.
+    func open(_ added: Int, port: UInt16) throws {
         for _ in 0..<added {
             let descriptor = bench_connect(port, 1, Self.connectTimeoutMilliseconds)
             guard descriptor >= 0 else {

@@ -32,28 +32,47 @@ struct Outcome {
         highestTrackableValue: 60_000_000_000, numberOfSignificantValueDigits: .three)
     /// The largest and the smallest body seen.
     var bodyBytes = 0...0
+    /// CPU time the server used, all its threads, user and system, in nanoseconds.
+    var serverNanoseconds: Int64 = 0
     /// Share of its core the generator itself used. Near 1 it is the bottleneck, not the server.
     var generatorShare = 0.0
 
     var rate: Double { seconds > 0 ? Double(answers) / seconds : 0 }
+    /// Nanoseconds of the server's CPU per answer: what a busy neighbour disturbs least.
+    var cost: Double { Double(serverNanoseconds) / Double(max(1, answers)) }
 }
 
-/// Sends requests over connections, closed-loop (the next when the last is answered) or open-loop (at
-/// a fixed rate, whatever the server does).
+/// Sends requests over connections to one server: closed-loop (the next when the last is answered)
+/// or open-loop (at a fixed rate, whatever the server does).
 struct Generator {
     /// No answer at all for so long means that there will be none.
     static let stallNanosecondsMax: Int64 = 10_000_000_000
     /// An open-loop run that takes so many times its length cannot keep the rate.
     static let lateFactorMax = 3.0
 
+    let servers: [Server]
     let connections: Connections
     let numbers: Numbers
     var expectedCode = 0
 
+    /// Connections are shared out evenly among the servers.
+    init(_ servers: Server..., connections count: Int, _ numbers: Numbers) throws {
+        try self.init(servers, connections: count, numbers)
+    }
+
+    init(_ servers: [Server], connections count: Int, _ numbers: Numbers) throws {
+        self.servers = servers
+        self.numbers = numbers
+        connections = try Connections()
+        for server in servers {
+            try connections.open(max(1, count / servers.count), port: server.port)
+        }
+    }
+
     /// As many requests as the server can answer with one under way per connection.
     func closedLoop(_ request: RequestTemplate, until limit: Limit) throws -> Outcome {
         var request = request
-        var run = Run(connections.count, expectedCode)
+        var run = Run(servers, connections.count, expectedCode)
         let start = now()
         let (requestsMax, end) = bounds(limit, from: start)
         var sent = 0
@@ -76,16 +95,17 @@ struct Generator {
         return run.outcome(since: start)
     }
 
-    /// `rate` requests per second for `seconds`. Latency counts from the moment a request was due, so
+    /// `rate` requests per second for `seconds`. Latency counts from when a request was due, so
     /// a stall of the server shows in every request it delayed, sent or not.
     func openLoop(_ request: RequestTemplate, rate: Double, seconds: Double) throws -> Outcome {
         var request = request
-        var run = Run(connections.count, expectedCode)
+        var run = Run(servers, connections.count, expectedCode)
         var free = Array(0..<connections.count)
         let interval = nanosecondsPerSecond / rate
         let total = max(1, Int(rate * seconds))
         let start = now()
-        let giveUp = start + Int64(seconds * Self.lateFactorMax * nanosecondsPerSecond)
+        let giveUp =
+            start + Int64(seconds * Self.lateFactorMax * nanosecondsPerSecond)
             + Self.stallNanosecondsMax
         var sent = 0
         while run.answers < total {
@@ -130,10 +150,14 @@ private struct Run {
     private var bodyBytesMin = Int.max
     private var bodyBytesMax = 0
     private let expectedCode: Int
+    private let servers: [Server]
+    private let serverAtStart: Int64
     private let cpuAtStart = bench_cpu_nanoseconds(getpid())
     private var lastAnswerAt = now()
 
-    init(_ connections: Int, _ expectedCode: Int) {
+    init(_ servers: [Server], _ connections: Int, _ expectedCode: Int) {
+        self.servers = servers
+        serverAtStart = Self.cpu(servers)
         sentAt = [Int64](repeating: 0, count: connections)
         self.expectedCode = expectedCode
     }
@@ -160,6 +184,10 @@ private struct Run {
         }
     }
 
+    private static func cpu(_ servers: [Server]) -> Int64 {
+        servers.reduce(0) { $0 + $1.cpuNanoseconds() }
+    }
+
     func outcome(since start: Int64) -> Outcome {
         let nanoseconds = now() - start
         var outcome = Outcome()
@@ -167,6 +195,7 @@ private struct Run {
         outcome.seconds = Double(nanoseconds) / nanosecondsPerSecond
         outcome.latency = latency
         outcome.bodyBytes = min(bodyBytesMin, bodyBytesMax)...bodyBytesMax
+        outcome.serverNanoseconds = Self.cpu(servers) - serverAtStart
         outcome.generatorShare =
             Double(bench_cpu_nanoseconds(getpid()) - cpuAtStart) / Double(max(1, nanoseconds))
         return outcome

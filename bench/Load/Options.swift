@@ -6,9 +6,9 @@ struct Options {
     var server = ""
     var baseline = ""
     var mallocCount = ""
-    var rounds = 5
-    /// Length of one side of one round.
-    var seconds = 2.0
+    var rounds = 15
+    /// Length of one side of one round. Many short rounds: a disturbance spoils one of them.
+    var seconds = 0.5
     var connections = 64
     /// Instances that renew in `renew`.
     var instances = 1_000
@@ -18,8 +18,9 @@ struct Options {
     var scale = 100_000
     /// Instances of the large app in `register`.
     var largeApp = 10_000
-    /// New instances per round in `register`.
-    var registers = 4_000
+    /// New instances per round in `register`. Two apps, 16 rounds: fewer cancels than a node keeps
+    /// tombstones (100,000), so that no round pays for their overflow.
+    var registers = 2_500
     /// How long `park` watches a node do nothing.
     var idleSeconds = 5.0
     /// Time limit of the whole run.
@@ -41,6 +42,7 @@ struct Options {
           scale      memory and renew rate with many instances
           loops      renew with two loops against one
           mallocs    allocations per request
+          cluster    three nodes: visibility of changes, cost of replication, start from a peer
           all        everything, as one table
           smoke      everything in tiny sizes; asserts answers, never speed
 
@@ -48,8 +50,8 @@ struct Options {
           --server PATH       the node (discovery, next to this program)
           --baseline PATH     the yardstick (bench-baseline, next to this program)
           --malloc-count PATH (libbench-malloc-count.so, next to this program)
-          --rounds N          rounds, each node then baseline (5)
-          --seconds S         seconds per side and round (2)
+          --rounds N          rounds, each node then baseline (15)
+          --seconds S         seconds per side and round (0.5)
           --connections N     (64)   --instances N  of renew (1000)
           --waiters N         of park and wake (10000)
           --scale N           instances of scale (100000)   --full  a million of them

@@ -4,6 +4,8 @@ import Histogram
 /// New instances in small apps and in a large one; and very many of them.
 extension Bench {
     private static let smallApp = 10
+    /// So many rounds take far less than a lease of 90 s.
+    private static let roundsPerLease = 8
 
     /// Registers of hostnames never seen before. Each round adds the same number of instances, to
     /// apps that hold 10 and to one that holds 10,000, and cancels them again, untimed.
@@ -22,7 +24,12 @@ extension Bench {
         var smallLatency = Outcome().latency
         var bigLatency = Outcome().latency
         for round in 0...options.rounds {
-            let first = try registerRound(round, app: "small", perApp: Self.smallApp, node, baseline)
+            if round % Self.roundsPerLease == 0 {
+                try keep(node, filler, count: smallCount)
+                try keep(node, large, count: options.largeApp)
+            }
+            let first = try registerRound(
+                round, app: "small", perApp: Self.smallApp, node, baseline)
             let second = try registerRound(round, app: "large", perApp: .max, node, baseline)
             // Round 0 warms up.
             guard round > 0 else { continue }
@@ -33,8 +40,7 @@ extension Bench {
         }
         try verify(filler, holds: Self.smallApp, in: node)
         try verify(large, holds: options.largeApp, in: node)
-        try baseline.stop()
-        try node.stop()
+        try Server.stop([baseline, node])
         return registerRows(small, smallLatency, big, bigLatency)
     }
 
@@ -56,30 +62,30 @@ extension Bench {
         _ small: Comparison, _ smallLatency: Histogram<UInt64>, _ big: Comparison,
         _ bigLatency: Histogram<UInt64>
     ) -> [Row] {
-        let costs = zip(small.nodeRates, big.nodeRates).map { $0 / $1 }
+        let costs = zip(big.nodeCosts, small.nodeCosts).map { $0 / max(1, $1) }
         let reach = ">= 0.60 of the baseline's rate"
         // "The same": within what rounds differ by on a quiet machine.
         let same = median(costs) <= 1.15
         return [
             Row(
                 what: "register, new, apps of \(Self.smallApp)", reach: reach,
-                measured: small.measured, ratio: spread(small.ratios),
+                measured: small.measured(), ratio: small.ratioText,
                 latency: percentiles(smallLatency) + " closed loop",
                 verdict: small.ratio >= 0.6 ? .reached : .missed),
             Row(
                 what: "register, new, app of \(options.largeApp)", reach: reach,
-                measured: big.measured, ratio: spread(big.ratios),
+                measured: big.measured(), ratio: big.ratioText,
                 latency: percentiles(bigLatency) + " closed loop",
                 verdict: big.ratio >= 0.6 ? .reached : .missed),
             Row(
-                what: "cost of a register, large app by small", reach: "the same (<= 1.15)",
-                measured: "\(decimal(1e6 / median(big.nodeRates))) us,"
-                    + " \(decimal(1e6 / median(small.nodeRates))) us",
+                what: "CPU of a register, large app by small", reach: "the same (<= 1.15)",
+                measured: "\(duration(median(big.nodeCosts))),"
+                    + " \(duration(median(small.nodeCosts))) CPU",
                 ratio: spread(costs), verdict: same ? .reached : .missed),
         ]
     }
 
-    /// Memory per instance, and whether a node that holds many renews as fast as one that holds few.
+    /// Memory per instance, and whether a node with many renews as fast as one with few.
     func scale() throws -> [Row] {
         let few = min(1_000, options.scale / 2)
         let fleet = Fleet(app: "scale", host: "host", perApp: 20)
@@ -95,17 +101,13 @@ extension Bench {
         let resident = try node.residentBytes()
 
         let count = options.connections
-        let many = Generator(
-            connections: try Connections(port: node.port, count: count),
-            numbers: Numbers(count: options.scale, stride: Numbers.scattered))
-        let small = Generator(
-            connections: try Connections(port: empty.port, count: count),
-            numbers: Numbers(count: few, stride: Numbers.scattered))
+        let many = try Generator(
+            node, connections: count, Numbers(count: options.scale, stride: Numbers.scattered))
+        let small = try Generator(
+            empty, connections: count, Numbers(count: few, stride: Numbers.scattered))
         let comparison = try Comparison.run(options, node: many, baseline: small, fleet.renew)
-        try node.stop()
-        try empty.stop()
+        try Server.stop([node, empty])
         let each = Double(resident - before) / Double(options.scale)
-        let rates = (median(comparison.nodeRates), median(comparison.baselineRates))
         return [
             Row(
                 what: "memory, \(options.scale) instances",
@@ -117,8 +119,8 @@ extension Bench {
             Row(
                 what: "renew, \(options.scale) instances against \(few)",
                 reach: "unchanged (>= 0.90)",
-                measured: "many \(Int(rates.0))/s, few \(Int(rates.1))/s",
-                ratio: spread(comparison.ratios), latency: comparison.latency,
+                measured: comparison.measured("many", "few"),
+                ratio: comparison.ratioText, latency: comparison.latency("few"),
                 verdict: comparison.ratio >= 0.9 ? .reached : .missed),
         ]
     }

@@ -45,6 +45,7 @@ func decimal(_ value: Double, places: Int = 2) -> String {
 
 /// Nanoseconds in the unit that reads best.
 func duration(_ nanoseconds: Double) -> String {
+    if nanoseconds < 1e5 { return decimal(nanoseconds / 1e3, places: 1) + " us" }
     if nanoseconds < 1e6 { return decimal(nanoseconds / 1e3, places: 0) + " us" }
     return decimal(nanoseconds / 1e6, places: nanoseconds < 1e8 ? 1 : 0) + " ms"
 }
@@ -71,46 +72,4 @@ func median(_ values: [Double]) -> Double {
 func spread(_ ratios: [Double]) -> String {
     guard let low = ratios.min(), let high = ratios.max() else { return "-" }
     return "\(decimal(median(ratios))) (\(decimal(low))..\(decimal(high)))"
-}
-
-/// Where and when a run took place: a figure without it means nothing.
-enum Machine {
-    static func describe(_ options: Options) -> String {
-        """
-        - machine: \(cpuModel), \(Cores().usable.count) cores usable, Linux \(kernel)
-        - commit: \(commit)
-        - date: \(date)
-        - settings: \(options.summary)
-        """
-    }
-
-    private static var cpuModel: String {
-        field("model name", of: "/proc/cpuinfo") ?? "unknown CPU"
-    }
-
-    private static var kernel: String {
-        let text = String(decoding: contents(of: "/proc/sys/kernel/osrelease"), as: UTF8.self)
-        return String(text.prefix { $0 != "\n" })
-    }
-
-    /// Asks git through the shell, as the run may take place outside of any work tree.
-    private static var commit: String {
-        let command = "git describe --always --dirty --abbrev=12 2>/dev/null"
-        guard let pipe = unsafe popen(command, "r") else { return "unknown" }
-        var line = [UInt8](repeating: 0, count: 80)
-        let count = unsafe fread(&line, 1, line.count, pipe)
-        unsafe pclose(pipe)
-        let text = String(decoding: line[..<count].prefix { $0 > 0x20 }, as: UTF8.self)
-        return text.isEmpty ? "unknown" : text
-    }
-
-    private static var date: String {
-        var seconds = time(nil)
-        var parts = unsafe tm()
-        unsafe gmtime_r(&seconds, &parts)
-        var text = [CChar](repeating: 0, count: 32)
-        let count = unsafe strftime(&text, text.count, "%Y-%m-%d %H:%M UTC", &parts)
-        return String(
-            decoding: text[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
 }

@@ -3,8 +3,8 @@ import Glibc
 /// One preformatted request in which only fixed-width numbers change.
 ///
 /// `{N}` in the text stands for the request's index, `{N/20}` for the index divided by 20, both as
-/// seven digits. Sending writes the digits in place: no allocation, no formatting, for any number of
-/// instances.
+/// seven digits. Sending writes the digits in place: no allocation and no formatting, for any
+/// number of instances.
 struct RequestTemplate {
     /// Width of every number: more instances than any run registers.
     static let digits = 7

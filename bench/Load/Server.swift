@@ -79,9 +79,18 @@ final class Server {
         String(decoding: contents(of: log.path).suffix(2_000), as: UTF8.self)
     }
 
-    /// Asks it to end and waits. Throws unless it exits with 0, as an orderly stop does.
+    /// Asks all to end, then waits for each. Throws unless they exit with 0, as an orderly stop
+    /// does.
+    static func stop(_ servers: [Server]) throws {
+        for server in servers { kill(server.process, SIGTERM) }
+        for server in servers { try server.waitForEnd() }
+    }
+
     func stop() throws {
-        kill(process, SIGTERM)
+        try Self.stop([self])
+    }
+
+    private func waitForEnd() throws {
         var status: Int32 = 0
         guard unsafe bench_reap(process, Self.stopMillisecondsMax, &status) == 1 else {
             throw BenchError("\(name) did not stop within 10 s of SIGTERM:\n\(logTail)")
@@ -107,8 +116,12 @@ struct Launcher {
     let options: Options
     let cores = Cores()
 
-    /// A node with nobody to join: one zone, no peers, no protection at start.
-    func node(loops: Int = 1, counter: TemporaryFile? = nil) throws -> Server {
+    /// A node of the one zone. Without `seeds` it has nobody to join. `shared`: three nodes at a
+    /// time, on a core each if there are so many, else together on one.
+    func node(
+        loops: Int = 1, counter: TemporaryFile? = nil, host: String = "bench", port: UInt16 = 0,
+        seeds: [UInt16] = [], shared: Bool = false
+    ) throws -> Server {
         let configuration = try TemporaryFile(
             Array(
                 """
@@ -121,16 +134,18 @@ struct Launcher {
                 DeployEnv = "dev"
 
                 """.utf8))
-        cores.pinGenerator(besides: loops)
+        let coreCount = shared && cores.fit(servers: 3) ? 3 : loops
+        cores.pinGenerator(besides: coreCount)
         return try Server(
             Server.Launch(
                 name: "the node",
                 arguments: [
                     options.server, "serve", "--config", configuration.path,
-                    "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--loops", "\(loops)",
-                    "--zone", "sh001", "--env", "dev", "--host", "bench",
-                ],
-                files: [configuration], cores: cores.forServer(loops),
+                    "--listen", "127.0.0.1:\(port)", "--admin", "127.0.0.1:0", "--loops",
+                    "\(loops)",
+                    "--zone", "sh001", "--env", "dev", "--host", host,
+                ] + seeds.flatMap { ["--node", "127.0.0.1:\($0)"] },
+                files: [configuration], cores: cores.forServer(coreCount),
                 portMarker: "listening on 127.0.0.1:", adminMarker: "admin on 127.0.0.1:",
                 preload: counter.map { (options.mallocCount, $0.path) }))
     }

@@ -18,9 +18,9 @@ extension Bench {
             Row(
                 what: "renew, 1 loop, \(options.connections) connections",
                 reach: ">= 0.90 of the baseline's rate; p99 <= 1.5x",
-                measured: comparison.measured,
-                ratio: "\(spread(comparison.ratios)); p99 \(spread(comparison.tailRatios))",
-                latency: comparison.latency, verdict: good ? .reached : .missed)
+                measured: comparison.measured(),
+                ratio: "\(comparison.ratioText); p99 \(spread(comparison.tailRatios))",
+                latency: comparison.latency(), verdict: good ? .reached : .missed)
         ]
     }
 
@@ -34,11 +34,13 @@ extension Bench {
             ("polls with news", fleet.polls(since: 0)),
         ]
         let rows = try requests.map { name, request in
-            let comparison = try compare(node, request, Numbers(count: 1))
+            let comparison = try compare(node, request, Numbers(count: 1)) {
+                try keep(node, fleet, count: Self.perApp)
+            }
             return Row(
                 what: "\(name), \(Self.perApp) instances",
-                reach: ">= 0.90 of the baseline's rate", measured: comparison.measured,
-                ratio: spread(comparison.ratios), latency: comparison.latency,
+                reach: ">= 0.90 of the baseline's rate", measured: comparison.measured(),
+                ratio: comparison.ratioText, latency: comparison.latency(),
                 verdict: comparison.ratio >= 0.9 ? .reached : .missed)
         }
         try node.stop()
@@ -65,39 +67,38 @@ extension Bench {
         try fill(two, fleet, count: options.instances)
         let numbers = Numbers(count: options.instances, stride: Numbers.scattered)
         let comparison = try compare(two, against: one, fleet.renew, numbers)
-        try one.stop()
-        try two.stop()
-        let rates = (median(comparison.nodeRates), median(comparison.baselineRates))
+        try Server.stop([one, two])
         return [
             Row(
                 what: what, reach: reach,
-                measured: "two loops \(Int(rates.0))/s, one loop \(Int(rates.1))/s",
-                ratio: spread(comparison.ratios), latency: comparison.latency,
+                measured: comparison.measured("two loops", "one loop"),
+                ratio: comparison.ratioText, latency: comparison.latency("one loop"),
                 verdict: comparison.ratio >= 1.6 ? .reached : .missed)
         ]
     }
 
     /// The node against a yardstick that answers the bytes the node just answered.
     func compare(
-        _ node: Server, _ request: RequestTemplate, _ numbers: Numbers
+        _ node: Server, _ request: RequestTemplate, _ numbers: Numbers,
+        refresh: () throws -> Void = {}
     ) throws -> Comparison {
         let body = try Control(port: node.port).succeed(request, numbers.first).body
         let baseline = try launcher.baseline(body: body)
-        let comparison = try compare(node, against: baseline, request, numbers)
+        let comparison = try compare(
+            node, against: baseline, request, numbers, refresh: refresh)
         try baseline.stop()
         return comparison
     }
 
     func compare(
-        _ node: Server, against other: Server, _ request: RequestTemplate, _ numbers: Numbers
+        _ node: Server, against other: Server, _ request: RequestTemplate, _ numbers: Numbers,
+        refresh: () throws -> Void = {}
     ) throws -> Comparison {
         let count = options.connections
         return try Comparison.run(
             options,
-            node: Generator(
-                connections: try Connections(port: node.port, count: count), numbers: numbers),
-            baseline: Generator(
-                connections: try Connections(port: other.port, count: count), numbers: numbers),
-            request)
+            node: try Generator(node, connections: count, numbers),
+            baseline: try Generator(other, connections: count, numbers),
+            request, refresh: refresh)
     }
 }

@@ -8,18 +8,20 @@ struct Waiters {
 
     let connections: Connections
     let count: Int
+    private let port: UInt16
 
-    /// Opens them in batches small enough for any listen backlog. `parked` tells how many the server
-    /// holds; each batch waits until all so far are.
+    /// Opens them in batches small enough for any listen backlog. `parked` tells how many the
+    /// server holds; each batch waits until all so far are.
     init(
         _ server: Server, count: Int, _ request: RequestTemplate, parked: () throws -> Int
     ) throws {
         self.count = count
-        connections = try Connections(port: server.port)
+        port = server.port
+        connections = try Connections()
         var request = request
         while connections.count < count {
             let first = connections.count
-            try connections.open(min(Connections.connectBatch, count - first))
+            try connections.open(min(Connections.connectBatch, count - first), port: port)
             for index in first..<connections.count {
                 try connections.send(&request, index, on: index)
             }
@@ -54,7 +56,7 @@ struct Waiters {
         var lengths: ClosedRange<Int>?
         var woken = 0
         var triggerAnswered = false
-        try connections.open(1)
+        try connections.open(1, port: port)
         let start = now()
         try connections.send(&trigger, index, on: count)
         while woken < count || !triggerAnswered {
@@ -72,8 +74,10 @@ struct Waiters {
                 wake.latency.record(UInt64(time))
                 woken += 1
                 let length = answer.bodyBytes
-                lengths = min(length, lengths?.lowerBound ?? length)...max(
-                    length, lengths?.upperBound ?? length)
+                lengths =
+                    min(
+                        length, lengths?.lowerBound ?? length)...max(
+                        length, lengths?.upperBound ?? length)
             }
             guard now() - start < Self.parkNanosecondsMax else {
                 throw BenchError("\(woken) of \(count) waiters answered after 10 s")

@@ -113,6 +113,7 @@ extension Bench {
         var releases: [Waiters.Wake] = []
         // Round 0 warms up. The version changes with every round and keeps its length.
         for round in 0...options.rounds {
+            try keep(node, fleet, count: Self.appSize)
             let since = try current(fleet, Control(port: node.port))
             let polls = try Waiters(node, count: options.waiters, fleet.polls(since: since)) {
                 try Gauge.pollers(admin)
@@ -134,8 +135,7 @@ extension Bench {
             releases.append(released)
         }
         try verify(fleet, holds: Self.appSize, in: node)
-        try baseline.stop()
-        try node.stop()
+        try Server.stop([baseline, node])
         return [wakeRow(wakes, releases)]
     }
 

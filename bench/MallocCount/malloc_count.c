@@ -1,8 +1,9 @@
 // Counts the allocations of the process it is preloaded into.
 //
-// The count lives in the file named by BENCH_MALLOC_FILE, mapped shared: eight bytes, little-endian,
-// readable at any time from outside without disturbing the process. glibc only: the real allocator
-// is reached through its __libc_ names, which needs no dlsym (and so no allocation at start).
+// The count lives in the file named by BENCH_MALLOC_FILE, mapped shared: eight bytes,
+// little-endian, readable at any time from outside without disturbing the process. glibc only: the
+// real allocator is reached through its __libc_ names, which needs no dlsym (and so no allocation
+// at start).
 
 #include "malloc_count.h"
 

@@ -22,8 +22,8 @@ int bench_pin(int first, int count);
 /// The cores this process may run on: their count, and the first `max` of them in `cores`.
 int bench_cores(int32_t *cores, int max);
 
-/// Starts a program. `arguments` are its path and arguments, each ended by a zero byte. Its standard
-/// output and error are appended to `output`; it is pinned to `first_core ..< first_core +
+/// Starts a program. `arguments` are its path and arguments, each ended by a zero byte. Its
+/// standard output and error are appended to `output`; it is pinned to `first_core ..< first_core +
 /// core_count` (count 0: not pinned) and killed when this process ends. With `preload`, LD_PRELOAD
 /// is that and BENCH_MALLOC_FILE is `counter`. The pid or -errno.
 pid_t bench_spawn(const char *arguments, size_t bytes, int output, int first_core,
@@ -43,6 +43,9 @@ void bench_remove_file(const char *path);
 /// Connects to 127.0.0.1 with Nagle off. `nonblocking` applies after the connect; reads of a
 /// blocking socket give up after `timeout_milliseconds`. The descriptor or -errno.
 int bench_connect(uint16_t port, int nonblocking, int timeout_milliseconds);
+
+/// A port of 127.0.0.1 that was free a moment ago, or -errno.
+int bench_free_port(void);
 
 /// Closes with a reset: leaves no TIME_WAIT behind that would use up the ports of the next round.
 void bench_reset(int descriptor);
