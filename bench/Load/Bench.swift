@@ -138,11 +138,13 @@ struct Comparison {
                 baseline: try baseline.openLoop(
                     request, rate: comparison.openRate, seconds: options.seconds))
         }
+        let share = decimal(comparison.generatorShareMax * 100, places: 0)
+        Console.progress("  closed loop: the generator used at most \(share) % of its core")
         return comparison
     }
 
     /// The yardstick answers one captured body; the node's must all be as long.
-    private static func checkSameBytes(_ node: Outcome, _ baseline: Outcome) throws {
+    static func checkSameBytes(_ node: Outcome, _ baseline: Outcome) throws {
         guard node.bodyBytes == baseline.bodyBytes else {
             throw BenchError(
                 "node bodies of \(node.bodyBytes) bytes, baseline of \(baseline.bodyBytes)")

@@ -29,6 +29,9 @@ struct BenchLoad {
             for scenario in Scenario.allCases { _ = try bench.rows(of: scenario) }
             Console.result("smoke: all scenarios gave right answers")
             return 0
+        case "drive":
+            try bench.drive()
+            return 0
         case "all":
             return report(Scenario.allCases, bench)
         default:

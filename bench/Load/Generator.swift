@@ -60,6 +60,13 @@ struct Generator {
         try self.init(servers, connections: count, numbers)
     }
 
+    /// For a server that another process has started: its CPU time is not measured.
+    init(_ connections: Connections, _ numbers: Numbers) {
+        servers = []
+        self.connections = connections
+        self.numbers = numbers
+    }
+
     init(_ servers: [Server], connections count: Int, _ numbers: Numbers) throws {
         self.servers = servers
         self.numbers = numbers

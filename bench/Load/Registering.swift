@@ -17,7 +17,7 @@ extension Bench {
         let large = Fleet(app: "large", host: "first")
         try fill(node, large, count: options.largeApp)
 
-        let body = Array("{\"code\":0,\"message\":\"0\",\"ttl\":1}".utf8)
+        let body = try Control(port: node.port).succeed(large.register(), 0).body
         let baseline = try launcher.baseline(body: body)
         var small = Comparison()
         var big = Comparison()
@@ -53,6 +53,7 @@ extension Bench {
         let measured = try sendAll(request, numbers, to: node)
         let yardstick = try sendAll(request, numbers, to: baseline)
         let held = perApp == .max ? options.largeApp + options.registers : 2 * perApp
+        try Comparison.checkSameBytes(measured, yardstick)
         try verify(fleet, holds: held, in: node)
         try sendAll(fleet.cancel, numbers, to: node)
         return (measured, yardstick)

@@ -1,7 +1,6 @@
 import Glibc
 
-/// Scenarios in which one request is sent over and over: renew, fetch, fetchs, polls with news, and
-/// two loops against one.
+/// Scenarios in which one request is sent over and over: renew, fetch, fetchs, polls with news.
 extension Bench {
     private static let perApp = 20
 
@@ -45,36 +44,6 @@ extension Bench {
         }
         try node.stop()
         return rows
-    }
-
-    /// Renewals of a node with two loops against a node with one.
-    func loops() throws -> [Row] {
-        let what = "renew, 2 loops against 1"
-        let reach = ">= 1.6x of one loop"
-        guard launcher.cores.fit(servers: 2) || options.smoke else {
-            let have = launcher.cores.usable.count
-            return [
-                Row(
-                    what: what, reach: reach,
-                    measured: "needs 3 cores (2 servers, 1 generator), there are \(have)",
-                    verdict: .notMeasured)
-            ]
-        }
-        let fleet = Fleet(app: "loops", host: "host", perApp: Self.perApp)
-        let one = try launcher.node(loops: 1)
-        let two = try launcher.node(loops: 2)
-        try fill(one, fleet, count: options.instances)
-        try fill(two, fleet, count: options.instances)
-        let numbers = Numbers(count: options.instances, stride: Numbers.scattered)
-        let comparison = try compare(two, against: one, fleet.renew, numbers)
-        try Server.stop([one, two])
-        return [
-            Row(
-                what: what, reach: reach,
-                measured: comparison.measured("two loops", "one loop"),
-                ratio: comparison.ratioText, latency: comparison.latency("one loop"),
-                verdict: comparison.ratio >= 1.6 ? .reached : .missed)
-        ]
     }
 
     /// The node against a yardstick that answers the bytes the node just answered.

@@ -178,7 +178,7 @@ int64_t bench_cpu_nanoseconds(pid_t pid) {
 int bench_temporary_file(char *path, size_t path_bytes) {
     const char *folder = getenv("TMPDIR");
     if (folder == NULL || folder[0] == '\0') {
-        folder = "/tmp";
+        folder = P_tmpdir;
     }
     int place = 0;
     while (place < BENCH_FILES_MAX && files[place][0] != '\0') {

@@ -35,7 +35,8 @@ int bench_reap(pid_t pid, int milliseconds, int *status);
 /// CPU time (user + system) of a running process, in nanoseconds, or -1.
 int64_t bench_cpu_nanoseconds(pid_t pid);
 
-/// A new empty file in TMPDIR (or /tmp), removed at exit. Its descriptor or -errno; path in `path`.
+/// A new empty file in TMPDIR (or the system's folder for such files), removed at exit. Its
+/// descriptor or -errno; its path in `path`.
 int bench_temporary_file(char *path, size_t path_bytes);
 /// Removes such a file now.
 void bench_remove_file(const char *path);
