@@ -15,7 +15,11 @@ let strict: [SwiftSetting] = [
 
 let package = Package(
     name: "discovery",
-    products: [.executable(name: "discovery", targets: ["Discovery"])],
+    products: [
+        .executable(name: "discovery", targets: ["Discovery"]),
+        // Preloaded into a server to count its allocations; nothing links it.
+        .library(name: "bench-malloc-count", type: .dynamic, targets: ["BenchMallocCount"]),
+    ],
     dependencies: [
         // Commands, flags, --help and shell completions.
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -69,10 +73,16 @@ let package = Package(
         .executableTarget(
             name: "bench-baseline", path: "bench/Baseline",
             linkerSettings: [.linkedLibrary("event_core"), .linkedLibrary("event_extra")]),
+        // Counts allocations of a running server.
+        .target(name: "BenchMallocCount", path: "bench/MallocCount"),
+        // fork with settings, CPU pinning, epoll: system calls of the load generator.
+        .target(name: "BenchSupport", path: "bench/Support"),
         // The load generator and the side-by-side report.
         .executableTarget(
             name: "bench-load",
-            dependencies: [.product(name: "Histogram", package: "hdrhistogram-swift")],
+            dependencies: [
+                "BenchSupport", .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
             path: "bench/Load", swiftSettings: strict),
     ]
 )

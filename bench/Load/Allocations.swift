@@ -1,0 +1,55 @@
+import Glibc
+
+/// Allocations per request, counted by a library preloaded into both servers.
+extension Bench {
+    private static let appSize = 20
+
+    func mallocs() throws -> [Row] {
+        guard unsafe access(options.mallocCount, R_OK) == 0 else {
+            throw BenchError("\(options.mallocCount) is missing: build the whole package")
+        }
+        let fleet = Fleet(app: "mallocs", host: "host")
+        let counter = try TemporaryFile()
+        let node = try launcher.node(counter: counter)
+        try fill(node, fleet, count: Self.appSize)
+        let requests = [
+            ("renew", fleet.renew), ("polls with news", fleet.polls(since: 0)),
+            ("fetch", fleet.fetch),
+        ]
+        let rows = try requests.map { name, request in
+            let body = try Control(port: node.port).succeed(request).body
+            let other = try TemporaryFile()
+            let baseline = try launcher.baseline(body: body, counter: other)
+            let ours = try allocations(per: request, at: node, counter)
+            let least = try allocations(per: request, at: baseline, other)
+            try baseline.stop()
+            return Row(
+                what: "allocations per \(name)", reach: "stated",
+                measured: "node \(decimal(ours)), baseline \(decimal(least))",
+                ratio: decimal(ours / max(0.01, least)), verdict: .shown)
+        }
+        try node.stop()
+        return rows
+    }
+
+    /// The difference of two counts, after enough requests for every cache to be warm.
+    private func allocations(
+        per request: RequestTemplate, at server: Server, _ counter: TemporaryFile
+    ) throws -> Double {
+        let count = options.smoke ? 200 : 20_000
+        let generator = try Generator(server, connections: 4, Numbers(count: Self.appSize))
+        _ = try generator.closedLoop(request, until: .requests(count))
+        let before = try Self.count(counter)
+        _ = try generator.closedLoop(request, until: .requests(count))
+        let after = try Self.count(counter)
+        return Double(after - before) / Double(count)
+    }
+
+    private static func count(_ counter: TemporaryFile) throws -> Int {
+        let bytes = contents(of: counter.path)
+        guard bytes.count == 8 else {
+            throw BenchError("the server does not count: is it linked statically?")
+        }
+        return bytes.reversed().reduce(0) { $0 << 8 | Int($1) }
+    }
+}
