@@ -13,6 +13,9 @@ package enum LibeventLog {
         case fatal
     }
 
+    /// The library in use, `2.1.12-stable` say.
+    package static var version: String { unsafe String(cString: event_get_version()) }
+
     private static let sink = Mutex<(@Sendable (Severity, String) -> Void)?>(nil)
 
     /// Sends libevent's warnings and errors to `sink`, on whichever thread they arise. Call it

@@ -1,12 +1,128 @@
-import Logging
+internal import DiscoveryCore
+internal import DiscoveryHTTP
+internal import DiscoveryWire
+internal import Glibc
+internal import Logging
+internal import Synchronization
 
 /// A running node: everything between the configuration and the exit code.
 struct Daemon {
     let configuration: Configuration
     let logger: Logger
 
-    /// Runs until the node is stopped.
-    func run() throws {
-        logger.info("started", metadata: ["listen": "\(configuration.listen)"])
+    /// How long the node goes on serving after it was told to stop: clients that were answered -503
+    /// come once more before they go to another node.
+    private static let drainSeconds: UInt32 = 1
+
+    /// Runs until SIGTERM or SIGINT. Throws what kept it from starting. Main thread.
+    func run() throws(LoopError) {
+        // Blocked in every thread that starts from here on; `wait` takes them one by one.
+        var signals = sigset_t()
+        unsafe sigemptyset(&signals)
+        for signal in [SIGTERM, SIGINT] { unsafe sigaddset(&signals, signal) }
+        unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
+        redirectLibevent()
+
+        let bulk = BulkEncoder()
+        let queue = makeQueue(bulk)
+        let group = try startLoops(queue, bulk)
+        announce(group, queue)
+
+        var signal: Int32 = 0
+        unsafe sigwait(&signals, &signal)
+        logger.notice(
+            "stopping", metadata: ["signal": signal == SIGINT ? "SIGINT" : "SIGTERM"])
+        stop(group, queue)
+        logger.notice("stopped")
     }
+
+    private func makeQueue(_ bulk: BulkEncoder) -> NodeQueue {
+        let node = Node(
+            settings: configuration.nodeSettings,
+            hashSeed: UInt64.random(in: UInt64.min...UInt64.max), now: Daemon.now)
+        return NodeQueue(
+            node: node,
+            encoder: ReplyEncoder(
+                log: NodeLog(logger: logger), shape: configuration.wireSettings.shape, bulk: bulk))
+    }
+
+    private func startLoops(
+        _ queue: NodeQueue, _ bulk: BulkEncoder
+    ) throws(LoopError) -> LoopGroup {
+        let counts = (0..<configuration.loops).map { _ in RequestCounts() }
+        let wire = configuration.wireSettings
+        let handles = LoopHandles()
+        let metrics = MetricsPage(
+            identity: configuration.identity, queue: queue, counts: counts,
+            loops: { handles.all.map { $0.statistics() } }, libevent: LibeventLog.version)
+        let admin = AdminPages(metrics: metrics, queue: queue)
+        let group = try LoopGroup.start(
+            count: configuration.loops, configuration.loopConfiguration
+        ) { loop, siblings in
+            handles.set(siblings)
+            bulk.connect(siblings)
+            return NodeClient(
+                loop: loop, siblings: siblings, queue: queue, admin: admin,
+                counts: counts[loop.index], wire: wire)
+        }
+        return group
+    }
+
+    /// The node is announced only now that it listens.
+    private func announce(_ group: LoopGroup, _ queue: NodeQueue) {
+        var listen = configuration.listen
+        listen.port = group.ports[0]
+        var advertise = configuration.advertise
+        if advertise.port == 0 { advertise.port = listen.port }
+        queue.announce(address: advertise.description, at: Daemon.now)
+        logger.notice(
+            "listening on \(listen)",
+            metadata: [
+                "advertise": "\(advertise)", "zone": "\(configuration.identity.zone)",
+                "env": "\(configuration.identity.env)", "loops": "\(configuration.loops)",
+            ])
+        if var admin = configuration.admin {
+            admin.port = group.ports[NodeClient.adminListener]
+            logger.notice("admin on \(admin)")
+        }
+    }
+
+    private func stop(_ group: LoopGroup, _ queue: NodeQueue) {
+        var turn = Turn(loop: -1, loopCount: group.handles.count)
+        turn.batch.inputs.append(.drained)
+        _ = queue.run(&turn, at: Daemon.now)
+        for (handle, replies) in zip(group.handles, turn.foreign) {
+            handle.post(replies.map(\.addressed))
+        }
+        sleep(Daemon.drainSeconds)
+        for handle in group.handles { handle.pauseAccepting() }
+        group.stop()
+        group.join()
+    }
+
+    private func redirectLibevent() {
+        let logger = self.logger
+        LibeventLog.redirect { severity, message in
+            switch severity {
+            case .debug: logger.debug("libevent: \(message)")
+            case .message: logger.info("libevent: \(message)")
+            case .warning: logger.warning("libevent: \(message)")
+            case .error: logger.error("libevent: \(message)")
+            case .fatal: logger.critical("libevent: \(message)")
+            }
+        }
+    }
+
+    private static var now: Moment {
+        Moment(
+            wall: Int64(clamping: Clocks.wall), monotonic: Int64(clamping: Clocks.monotonic))
+    }
+}
+
+/// The loops' handles, for whoever is made before they are.
+private final class LoopHandles: Sendable {
+    private let handles: Mutex<[LoopHandle]> = Mutex([])
+
+    var all: [LoopHandle] { handles.withLock { $0 } }
+    func set(_ handles: [LoopHandle]) { self.handles.withLock { $0 = handles } }
 }

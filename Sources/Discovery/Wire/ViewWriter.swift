@@ -48,6 +48,27 @@ package enum ViewWriter {
         }
     }
 
+    /// The whole answer of fetch and poll for one application.
+    package static func fetchBody(_ view: AppView, _ shape: InstancesShape) -> [UInt8] {
+        var body: [UInt8] = []
+        body.append(AnswerWriter.dataHead)
+        appendFragment(of: view, shape: shape, to: &body)
+        body.append("}")
+        return body
+    }
+
+    /// The whole answer of polls with news of one application and none missing.
+    package static func pollsBody(_ view: AppView) -> [UInt8] {
+        var body: [UInt8] = []
+        body.append(#"{"code":0,"data":{"#)
+        body.append(quoted: view.app.appid, of: view.app.packed)
+        body.append(":")
+        appendFragment(of: view, shape: .byZone, to: &body)
+        body.append("}")
+        appendPolledEnd([], to: &body)
+        return body
+    }
+
     /// fetchs: the applications there are, by name.
     static func appendMany(
         _ views: [AppView], _ shape: InstancesShape, to out: inout [UInt8]
@@ -128,6 +149,8 @@ package final class ViewEncoding {
     private var fetches: InlineArray<2, [UInt8]?> = [nil, nil]
     private var poll: [UInt8]?
     private var polls: [UInt8]?
+    /// For the caller, as `AppView.attachment` is for this.
+    package var attachment: AnyObject?
 
     package func fragment(_ shape: InstancesShape, _ view: AppView) -> [UInt8] {
         let index = Int(shape.rawValue)

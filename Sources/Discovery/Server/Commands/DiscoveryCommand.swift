@@ -15,6 +15,6 @@ struct DiscoveryCommand: ParsableCommand {
               $ discovery serve --config config/discovery.toml
               $ curl 'http://127.0.0.1:7171/discovery/nodes'
             """,
-        version: "discovery 1.0.0",
+        version: "discovery \(Version.number)",
         subcommands: [ServeCommand.self, CheckConfigCommand.self])
 }

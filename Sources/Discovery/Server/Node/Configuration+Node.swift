@@ -1,0 +1,63 @@
+internal import DiscoveryCore
+internal import DiscoveryHTTP
+internal import DiscoveryWire
+
+/// The configuration as each module takes its part of it.
+extension Configuration {
+    var nodeSettings: NodeSettings {
+        var settings = NodeSettings()
+        settings.region = identity.region
+        settings.zone = identity.zone
+        settings.env = identity.env
+        settings.hostname = identity.host
+        settings.lease = Int64(registry.leaseSeconds) * Duration.second
+        // Two of the three renewals in a lease were missed.
+        settings.overdueAfter = settings.lease / 3 * 2
+        settings.protectionCeiling = Int64(registry.protectionCeilingSeconds) * Duration.second
+        settings.overduePercentMax = registry.selfPreservationPercent
+        settings.evictionPercentMax = registry.evictionPercentPerMinute
+        settings.startupProtection =
+            registry.startupProtection
+            ? Int64(registry.startupProtectionSeconds) * Duration.second : 0
+        settings.tombstoneAge = Int64(registry.tombstoneSeconds) * Duration.second
+        settings.tombstonesMax = registry.tombstonesMax
+        settings.instancesMax = registry.instancesMax
+        settings.appsMax = registry.appsMax
+        settings.pollHold = Int64(polls.holdSeconds) * Duration.second
+        settings.wakeInterval = Int64(polls.coalesceMilliseconds) * Duration.millisecond
+        settings.waitersMax = polls.waitersMax
+        return settings
+    }
+
+    var wireSettings: WireSettings {
+        var settings = WireSettings()
+        settings.limits.appsMax = polls.appsPerPollMax
+        settings.limits.addrsMax = registry.addrsMax
+        settings.limits.metadataBytesMax = registry.metadataBytesMax
+        settings.pollHold = Int64(polls.holdSeconds) * Duration.second
+        settings.shape =
+            switch compatibility.instancesShape {
+            case .map: .byZone
+            case .array: .array
+            }
+        return settings
+    }
+
+    var loopConfiguration: LoopConfiguration {
+        var httpLimits = HTTPLimits()
+        // Each loop counts its own connections.
+        httpLimits.connectionsMax = max(1, limits.connectionsMax / loops)
+        httpLimits.parkedMax = httpLimits.connectionsMax
+        httpLimits.headBytesMax = limits.headBytesMax
+        httpLimits.bodyBytesMax = limits.bodyBytesMax
+        httpLimits.headSecondsMax = limits.headSeconds
+        httpLimits.idleSecondsMax = limits.idleSeconds
+        var listeners = [ListenerConfiguration(host: listen.host, port: listen.port)]
+        if let admin {
+            listeners.append(
+                ListenerConfiguration(
+                    host: admin.host, port: admin.port, sharedByLoops: false))
+        }
+        return LoopConfiguration(listeners: listeners, limits: httpLimits)
+    }
+}

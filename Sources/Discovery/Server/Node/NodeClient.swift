@@ -1,0 +1,162 @@
+internal import DiscoveryCore
+internal import DiscoveryHTTP
+internal import DiscoveryWire
+
+/// What a loop serves: reads requests into a turn, runs it on the node's queue, writes the replies.
+/// One per loop, on its thread.
+final class NodeClient: LoopClient {
+    private unowned let loop: EventLoop
+    private let siblings: [LoopHandle]
+    private let queue: NodeQueue
+    private let admin: AdminPages
+    private let counts: RequestCounts
+    private let defaultShape: InstancesShape
+    private var reader: RequestReader
+    private var turn: Turn
+    /// What was last asked for, by the slot of the ticket.
+    private var asked: [Asked] = []
+    private var turnNumber: UInt64 = 0
+    private var deadline: Int64?
+
+    private struct Asked {
+        var route: Route?
+        /// The turn it came in: polls that waited are not part of the latencies.
+        var turn: UInt64
+    }
+
+    /// Position of the listeners in the loop's configuration.
+    static let adminListener = 1
+
+    init(
+        loop: EventLoop, siblings: [LoopHandle], queue: NodeQueue, admin: AdminPages,
+        counts: RequestCounts, wire: WireSettings
+    ) {
+        self.loop = loop
+        self.siblings = siblings
+        self.queue = queue
+        self.admin = admin
+        self.counts = counts
+        defaultShape = wire.shape
+        reader = RequestReader(settings: wire)
+        turn = Turn(loop: loop.index, loopCount: siblings.count)
+    }
+
+    // MARK: LoopClient
+
+    func received(_ request: borrowing Request) {
+        if request.listener == NodeClient.adminListener {
+            admin.answer(request, on: loop)
+            return
+        }
+        let ticket = request.ticket
+        let route = request.withTarget { path, _ in Route.find(path: path) }
+        remember(route, ticket)
+        guard let route else {
+            reply(ticket, .unknownRoute, .shared(NodeClient.unknownRoute))
+            return
+        }
+        guard request.method == (route.isPost ? .post : .get) else {
+            reply(ticket, route.isPost ? .wantsPost : .wantsGet, .shared(NodeClient.wrongMethod))
+            return
+        }
+        do throws(Rejection) {
+            try read(request, route)
+        } catch {
+            let start = turn.bytes.count
+            AnswerWriter.append(error.answer, to: &turn.bytes)
+            reply(ticket, ReplyCode(error.answer), .bytes(start..<turn.bytes.count))
+        }
+    }
+
+    func clientLeft(_ ticket: Ticket) {
+        turn.batch.inputs.append(.clientLeft(RequestID(ticket.rawValue)))
+    }
+
+    func turnEnded(_ loop: EventLoop) {
+        let now = Moment(
+            wall: Int64(clamping: loop.wallNanoseconds),
+            monotonic: Int64(clamping: loop.monotonicNanoseconds))
+        let isDue = deadline.map { $0 <= now.monotonic } ?? false
+        if isDue { turn.batch.inputs.append(.ticked) }
+        if turn.batch.inputs.isEmpty, turn.replies.isEmpty { return }
+        if !turn.batch.inputs.isEmpty {
+            deadline = queue.run(&turn, at: now)
+            loop.setDeadline(monotonicNanoseconds: deadline.map { UInt64(clamping: $0) })
+        }
+        writeReplies()
+        for index in turn.foreign.indices { siblings[index].post(turn.foreign[index].map(\.addressed)) }
+        count(since: loop.monotonicNanoseconds)
+        turn.removeAll()
+        turnNumber += 1
+    }
+
+    // MARK: Requests
+
+    private func read(_ request: borrowing Request, _ route: Route) throws(Rejection) {
+        let id = RequestID(request.ticket.rawValue)
+        let outcome = try request.withTarget { _, query throws(Rejection) in
+            try request.withBody { body throws(Rejection) in
+                if route.isPost {
+                    return try request.withHeader("Content-Type") { type throws(Rejection) in
+                        try reader.read(
+                            route: route, id: id, query: query, body: body, contentType: type,
+                            holdHeader: nil, into: &turn.batch)
+                    }
+                }
+                guard route == .poll || route == .polls else {
+                    return try reader.read(
+                        route: route, id: id, query: query, body: body, contentType: nil,
+                        holdHeader: nil, into: &turn.batch)
+                }
+                return try request.withHeader("x1-bmspy-timeout") { hold throws(Rejection) in
+                    try reader.read(
+                        route: route, id: id, query: query, body: body, contentType: nil,
+                        holdHeader: hold, into: &turn.batch)
+                }
+            }
+        }
+        if outcome.shape != defaultShape, route == .fetch || route == .fetchs {
+            turn.shapes[id] = outcome.shape
+        }
+    }
+
+    private func reply(_ ticket: Ticket, _ code: ReplyCode, _ body: Turn.Body) {
+        turn.replies.append(Turn.Reply(ticket: ticket, code: code, body: body))
+    }
+
+    private func remember(_ route: Route?, _ ticket: Ticket) {
+        while asked.count <= ticket.slot { asked.append(Asked(route: nil, turn: 0)) }
+        asked[ticket.slot] = Asked(route: route, turn: turnNumber)
+    }
+
+    // MARK: Replies
+
+    private func writeReplies() {
+        for reply in turn.replies {
+            switch reply.body {
+            case .bytes(let range):
+                loop.reply(reply.ticket, reply.code.head, turn.bytes.span.extracting(range))
+            case .shared(let body): loop.reply(reply.ticket, reply.code.head, body)
+            }
+        }
+    }
+
+    /// Counts what was answered. The time of a request is that of its turn: from the first callback
+    /// to the last reply.
+    private func count(since start: UInt64) {
+        let took = Int64(clamping: Clocks.monotonic &- start)
+        counts.record { table in
+            for reply in turn.replies {
+                let asked = asked[reply.ticket.slot]
+                table.count(asked.route, reply.code)
+                if asked.turn == turnNumber { table.time(asked.route, nanoseconds: took) }
+            }
+            for replies in turn.foreign {
+                for reply in replies { table.count(.polls, reply.code) }
+            }
+        }
+    }
+
+    private static let unknownRoute = SharedBody(Array("404 page not found".utf8))
+    private static let wrongMethod = SharedBody(Array("Method Not Allowed".utf8))
+}

@@ -1,0 +1,93 @@
+internal import Dispatch
+internal import DiscoveryCore
+internal import DiscoveryHTTP
+
+/// The registry's only home: a `Node` that is touched on one serial queue and nowhere else.
+///
+/// An actor whose executor is that queue, so the compiler checks the isolation. Nothing here awaits:
+/// a turn runs to its end before the next one begins. Loops call `run` once per turn and wait for
+/// it, so a reply leaves in the turn that its request came in.
+actor NodeQueue {
+    nonisolated private let executor: QueueExecutor
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+        unsafe executor.asUnownedSerialExecutor()
+    }
+
+    private var node: Node
+    private var encoder: ReplyEncoder
+    /// Empty between turns; kept for its memory.
+    private var effects: [Effect] = []
+
+    init(node: consuming Node, encoder: ReplyEncoder) {
+        executor = QueueExecutor(label: "discovery.node")
+        self.node = node
+        self.encoder = encoder
+    }
+
+    /// Applies a loop's turn, leaves the replies in it and returns the node's next deadline.
+    /// Any thread but the queue's own.
+    nonisolated func run(_ turn: inout Turn, at now: Moment) -> Int64? {
+        executor.queue.sync { assumeIsolated { $0.apply(&turn, at: now) } }
+    }
+
+    /// Tells clients and peers where this node is, from now on.
+    nonisolated func announce(address: String, at now: Moment) {
+        executor.queue.sync {
+            assumeIsolated { $0.node.announce(address: address, at: now) }
+        }
+    }
+
+    /// What `/metrics` and `/readyz` show.
+    nonisolated func report() -> NodeReport {
+        executor.queue.sync { assumeIsolated { $0.makeReport() } }
+    }
+
+    private func apply(_ turn: inout Turn, at now: Moment) -> Int64? {
+        node.step(turn.batch, at: now, effects: &effects)
+        for effect in effects {
+            switch effect {
+            case .answer(let id, let answer): encoder.encode(answer, to: id, in: &turn)
+            case .note(let note): encoder.log.tell(note)
+            }
+        }
+        effects.removeAll(keepingCapacity: true)
+        return node.nextDeadline
+    }
+
+    private func makeReport() -> NodeReport {
+        NodeReport(
+            statistics: node.statistics, instances: node.census, applications: node.applicationCount,
+            waiters: node.waiterCount, tombstones: node.tombstoneCount,
+            tombstonesDropped: node.tombstonesDropped, expected: node.expectedCount,
+            overdue: node.overdueCount, isSelfPreserving: node.isSelfPreserving,
+            isProtectedAtStart: node.isProtectedAtStart, isDraining: node.isDraining)
+    }
+}
+
+/// A node's state in numbers, at one moment.
+struct NodeReport: Sendable {
+    let statistics: NodeStatistics
+    let instances: Census
+    let applications: Int
+    let waiters: Int
+    let tombstones: Int
+    let tombstonesDropped: Int
+    let expected: Int
+    let overdue: Int
+    let isSelfPreserving: Bool
+    let isProtectedAtStart: Bool
+    let isDraining: Bool
+}
+
+private final class QueueExecutor: SerialExecutor {
+    let queue: DispatchQueue
+
+    init(label: String) { queue = DispatchQueue(label: label) }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { unsafe job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+    }
+
+    func checkIsolated() { dispatchPrecondition(condition: .onQueue(queue)) }
+}

@@ -1,0 +1,104 @@
+internal import DiscoveryCore
+internal import DiscoveryHTTP
+internal import DiscoveryWire
+
+/// Turns answers into replies. Lives on the node's queue.
+///
+/// A view of an application is encoded once and then sent by reference to whoever gets it, so ten
+/// thousand waiters of one change cost one encoding.
+struct ReplyEncoder: Sendable {
+    let log: NodeLog
+    /// The shape of `instances` where a request names none.
+    let shape: InstancesShape
+    let bulk: BulkEncoder
+
+    private static let done = Turn.Body.shared(body(.done))
+    private static let notModified = Turn.Body.shared(body(.notModified))
+
+    func encode(_ answer: Answer, to id: RequestID, in turn: inout Turn) {
+        let ticket = Ticket(rawValue: id.rawValue)
+        switch answer {
+        case .done: put(ReplyEncoder.done, answer, ticket, in: &turn)
+        case .notModified: put(ReplyEncoder.notModified, answer, ticket, in: &turn)
+        case .fetched(let view):
+            let shape = shape(of: id, in: turn)
+            put(.shared(view.bodies.fetch(shape, view)), answer, ticket, in: &turn)
+        case .polled(let view):
+            put(.shared(view.bodies.fetch(.byZone, view)), answer, ticket, in: &turn)
+        case .polledMany(let views, let missing) where views.count == 1 && missing.isEmpty:
+            put(.shared(views[0].bodies.polls(views[0])), answer, ticket, in: &turn)
+        case .fetchedAll(let view): bulk.reply(to: ticket, with: view)
+        case .renewed, .conflict, .outdated, .unknownHost, .unknownWithData, .unknown, .pollUnknown,
+            .zoneUnknown, .fetchedMany, .polledMany, .nodes, .refused:
+            let start = turn.bytes.count
+            AnswerWriter.append(answer, shape: shape(of: id, in: turn), to: &turn.bytes)
+            put(.bytes(start..<turn.bytes.count), answer, ticket, in: &turn)
+        }
+    }
+
+    private func shape(of id: RequestID, in turn: borrowing Turn) -> InstancesShape {
+        turn.shapes.isEmpty ? shape : turn.shapes[id] ?? shape
+    }
+
+    private func put(
+        _ body: Turn.Body, _ answer: Answer, _ ticket: Ticket, in turn: inout Turn
+    ) {
+        let code = ReplyCode(answer)
+        if ticket.loop == turn.loop {
+            turn.replies.append(Turn.Reply(ticket: ticket, code: code, body: body))
+            return
+        }
+        let shared =
+            switch body {
+            case .shared(let shared): shared
+            case .bytes(let range): SharedBody(Array(turn.bytes[range]))
+            }
+        turn.foreign[ticket.loop].append(
+            Turn.ForeignReply(ticket: ticket, code: code, body: shared))
+    }
+
+    private static func body(_ answer: Answer) -> SharedBody {
+        var bytes: [UInt8] = []
+        AnswerWriter.append(answer, to: &bytes)
+        return SharedBody(bytes)
+    }
+}
+
+extension AppView {
+    fileprivate var bodies: ViewBodies {
+        if let bodies = encoding.attachment as? ViewBodies { return bodies }
+        let bodies = ViewBodies()
+        encoding.attachment = bodies
+        return bodies
+    }
+}
+
+/// The bodies made of one view, each when it is first asked for. Hangs on the view, so it goes with
+/// it, and is used on the node's queue only.
+private final class ViewBodies {
+    private var byZone: SharedBody?
+    private var array: SharedBody?
+    private var polls: SharedBody?
+
+    func fetch(_ shape: InstancesShape, _ view: AppView) -> SharedBody {
+        switch shape {
+        case .byZone:
+            if let byZone { return byZone }
+            let body = SharedBody(ViewWriter.fetchBody(view, .byZone))
+            byZone = body
+            return body
+        case .array:
+            if let array { return array }
+            let body = SharedBody(ViewWriter.fetchBody(view, .array))
+            array = body
+            return body
+        }
+    }
+
+    func polls(_ view: AppView) -> SharedBody {
+        if let polls { return polls }
+        let body = SharedBody(ViewWriter.pollsBody(view))
+        polls = body
+        return body
+    }
+}

@@ -1,0 +1,62 @@
+internal import DiscoveryCore
+internal import Logging
+
+/// Puts what a node notes into log lines. What clients do is told at debug level, what an operator
+/// has to know at the levels above.
+struct NodeLog: Sendable {
+    let logger: Logger
+
+    func tell(_ note: Note) {
+        switch note {
+        case .added(let instance): debug("instance registered", instance.key)
+        case .replaced(let instance): debug("instance changed", instance.key)
+        case .removed(let key): debug("instance cancelled", key)
+        case .evicted(let key, let silence):
+            var fields = fields(of: key)
+            fields["silent_seconds"] = "\(silence / Duration.second)"
+            logger.info("instance evicted: its lease ran out", metadata: fields)
+        case .protectionEntered(let scope, let overdue, let expected, let allowed):
+            logger.warning(
+                "evictions are held back: too many instances are silent at once",
+                metadata: fields(scope, overdue, expected, allowed))
+        case .protectionLeft(let scope, let overdue, let expected, let allowed):
+            logger.notice(
+                "evictions go on: few instances are silent",
+                metadata: fields(scope, overdue, expected, allowed))
+        case .startupProtectionEnded:
+            logger.notice("reads are answered from now on: the protection at start is over")
+        case .limitReached(let sentence):
+            logger.warning("requests are refused: \(sentence)")
+        }
+    }
+
+    private func debug(_ message: Logger.Message, _ key: InstanceKey) {
+        // Asked first: the fields cost more than everything else about a write.
+        guard logger.logLevel <= .debug else { return }
+        logger.debug(message, metadata: fields(of: key))
+    }
+
+    private func fields(of key: InstanceKey) -> Logger.Metadata {
+        func text(_ range: ByteRange) -> Logger.MetadataValue {
+            .string(String(decoding: key.packed[range.range], as: UTF8.self))
+        }
+        return [
+            "env": text(key.env), "appid": text(key.appid), "zone": text(key.zone),
+            "hostname": text(key.hostname),
+        ]
+    }
+
+    private func fields(
+        _ scope: ProtectionScope, _ overdue: Int, _ expected: Int, _ allowed: Int
+    ) -> Logger.Metadata {
+        let name =
+            switch scope {
+            case .overall: "all"
+            case .zone(let zone): "zone \(zone)"
+            }
+        return [
+            "scope": "\(name)", "silent": "\(overdue)", "expected": "\(expected)",
+            "allowed": "\(allowed)",
+        ]
+    }
+}
