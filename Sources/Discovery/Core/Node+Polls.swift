@@ -11,8 +11,7 @@ extension Node {
         var env: [UInt8]?
         for index in poll.first..<poll.first + poll.count {
             let target = batch.pollTargets[index]
-            let key = batch.bytes.span.extracting(target.app.range)
-            let place = self.place(of: key)
+            let place = self.place(of: target.app, batch)
             if protectedUntil != nil, !place.isSelf { return Node.protected }
             if let placeEnv = place.env { env = placeEnv }
             targets.append(
@@ -54,7 +53,7 @@ extension Node {
                 target.app.map { registry.applications[Int($0)].instanceCount > 0 } ?? false
             if !exists {
                 return .pollUnknown(
-                    AppKey(packed: batch.bytes.span.extracting(target.key.range).copied))
+                    AppKey(packed: Array(batch.bytes[target.key.range])))
             }
         }
         var hasNews = false
@@ -69,7 +68,7 @@ extension Node {
         for target in targets {
             let zone = target.zone(zone)
             guard let app = target.app, registry.applications[Int(app)].isPresent(in: zone) else {
-                missing.append(AppKey(packed: batch.bytes.span.extracting(target.key.range).copied))
+                missing.append(AppKey(packed: Array(batch.bytes[target.key.range])))
                 continue
             }
             let isWanted = poll.wantsAll || isNews(app, since: target.latest, zone)
@@ -100,9 +99,8 @@ extension Node {
         subscriptions.reserveCapacity(targets.count)
         for target in targets {
             let key =
-                target.isSelf
-                ? selfAppKey.packed : batch.bytes.span.extracting(target.key.range).copied
-            let app = registry.ensureApplication(key.span)
+                target.isSelf ? selfAppKey.packed : Array(batch.bytes[target.key.range])
+            let app = ensureApplication(key)
             if subscriptions.contains(where: { $0.app == app }) { continue }
             let application = registry.applications[Int(app)]
             let zone = target.zone(zone)
@@ -118,6 +116,12 @@ extension Node {
         let hold = max(0, min(poll.hold, settings.pollHold))
         watchers.park(
             waiter, targets: subscriptions, until: now.monotonic.addingSaturated(hold))
+    }
+
+    /// Never inlined, as `place(of:_:)`.
+    @inline(never)
+    private mutating func ensureApplication(_ key: [UInt8]) -> UInt32 {
+        registry.ensureApplication(key.span)
     }
 
     // MARK: Leaving

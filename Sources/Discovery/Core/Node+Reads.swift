@@ -1,7 +1,6 @@
 extension Node {
     mutating func fetch(_ fetch: Fetch, _ batch: borrowing Batch, at now: Moment) -> Answer {
-        let key = batch.bytes.span.extracting(fetch.app.range)
-        let place = self.place(of: key)
+        let place = self.place(of: fetch.app, batch)
         if protectedUntil != nil, !place.isSelf { return Node.protected }
         guard let app = place.app, registry.applications[Int(app)].instanceCount > 0 else {
             return .unknownWithData
@@ -19,8 +18,7 @@ extension Node {
     ) -> Answer {
         var views: [AppView] = []
         for index in fetch.first..<fetch.first + fetch.count {
-            let key = batch.bytes.span.extracting(batch.pollTargets[index].app.range)
-            let place = self.place(of: key)
+            let place = self.place(of: batch.pollTargets[index].app, batch)
             if protectedUntil != nil, !place.isSelf { return Node.protected }
             let zone = self.zone(fetch.zone, batch, isSelf: place.isSelf)
             guard let app = place.app, registry.applications[Int(app)].isPresent(in: zone) else {
@@ -63,7 +61,11 @@ extension Node {
         return registry.findApplication(key.span)
     }
 
-    func place(of key: Span<UInt8>) -> Place {
+    /// Never inlined: Swift 6.3.1's optimizer crashes on spans that begin inside a loop
+    /// (LoopInvariantCodeMotion).
+    @inline(never)
+    func place(of range: ByteRange, _ batch: borrowing Batch) -> Place {
+        let key = batch.bytes.span.extracting(range.range)
         let appid = key.extracting(PackedKey.field(1, of: key).range)
         if !Node.selfAppID.holdsSame(as: appid) {
             return Place(app: registry.findApplication(key), isSelf: false)
@@ -77,7 +79,7 @@ extension Node {
 
     /// The zone asked for; nil for all. A client has to find the nodes whatever zone it names.
     func zone(_ range: ByteRange, _ batch: borrowing Batch, isSelf: Bool) -> [UInt8]? {
-        isSelf || range.isEmpty ? nil : batch.bytes.span.extracting(range.range).copied
+        isSelf || range.isEmpty ? nil : Array(batch.bytes[range.range])
     }
 
     mutating func view(

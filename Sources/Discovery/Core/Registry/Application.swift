@@ -34,14 +34,14 @@ struct Application {
     /// When what a reader of `zone` (nil: all) sees changed last.
     func latest(in zone: [UInt8]?) -> Int64 {
         guard let zone else { return latest }
-        guard let index = zoneIndex(zone.span) else { return goneZonesLatest }
+        guard let index = zones.firstIndex(where: { $0.name == zone }) else { return goneZonesLatest }
         return zones[index].latest
     }
 
     /// How many instances a reader would see.
     func count(in zone: [UInt8]?, _ statuses: UInt8) -> Int {
         if let zone {
-            guard let index = zoneIndex(zone.span) else { return 0 }
+            guard let index = zones.firstIndex(where: { $0.name == zone }) else { return 0 }
             return zones[index].count(of: statuses)
         }
         var sum = 0
@@ -52,7 +52,7 @@ struct Application {
     /// Whether it has any instance there, of whatever status.
     func isPresent(in zone: [UInt8]?) -> Bool {
         guard let zone else { return instanceCount > 0 }
-        guard let index = zoneIndex(zone.span) else { return false }
+        guard let index = zones.firstIndex(where: { $0.name == zone }) else { return false }
         return zones[index].count > 0
     }
 
