@@ -268,6 +268,18 @@ import Testing
         #expect(test.node.waiterCount == 3)
     }
 
+    @Test func `what polls wait for is bounded: names they make up, and all of it together`() {
+        let names = TestNode { $0.appsMax = 10 }
+        #expect(names.take(names.poll((0..<11).map { ("made.up.\($0)", 0) }))?.code == -503)
+        #expect(names.take(names.poll((0..<10).map { ("made.up.\($0)", 0) })) == nil)
+        #expect(names.take(names.poll([("made.up.10", 0)]))?.code == -503)
+        #expect(names.take(names.poll([("made.up.9", 0)])) == nil)
+        let all = TestNode { $0.subscriptionsMax = 10 }
+        #expect(all.take(all.poll((0..<6).map { ("a\($0)", 0) })) == nil)
+        #expect(all.take(all.poll((0..<5).map { ("a\($0)", 0) }))?.code == -503)
+        #expect(all.take(all.poll((0..<4).map { ("a\($0)", 0) })) == nil)
+    }
+
     @Test func `an application asked for twice in one poll is waited for once`() {
         let test = TestNode()
         let id = test.poll([("a.b", 0), ("a.b", 0)])

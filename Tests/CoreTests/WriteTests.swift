@@ -222,6 +222,19 @@ import Testing
         #expect(test.fetch()?.view?.hosts == ["h2"])
     }
 
+    @Test func `metadata cannot grow without bound by one set after the other`() {
+        let test = TestNode { $0.contentBytesMax = 2_000 }
+        _ = test.register("h1")
+        var refused = 0
+        for number in 0..<100 {
+            let entry = InstanceContent.Entry(
+                key: Array("key\(number)".utf8), value: Array(repeating: 0x78, count: 90))
+            let change = Setting.Change(key: key("h1"), metadata: .merged([entry]))
+            if test.set([change])?.code == -400 { refused += 1 }
+        }
+        #expect(refused > 70 && refused < 90)
+    }
+
     @Test func `a set older than the instance changes nothing`() throws {
         let test = TestNode()
         _ = test.register("h1")

@@ -26,6 +26,13 @@ extension Node {
         if watchers.count >= settings.waitersMax {
             return refuse("waiters_max", settings.waitersMax, at: now, &effects)
         }
+        if watchers.subscriptionCount + targets.count > settings.subscriptionsMax {
+            return refuse("subscriptions_max", settings.subscriptionsMax, at: now, &effects)
+        }
+        let made = targets.count { $0.app == nil }
+        if made > 0, registry.applicationCount + made > settings.appsMax {
+            return refuse("apps_max", settings.appsMax, at: now, &effects)
+        }
         park(id, poll, targets, zone, env, batch, at: now)
         return nil
     }

@@ -212,8 +212,12 @@ extension Node {
                 return .refused(.invalid, "hostname \(name) is not registered in this zone")
             }
             let old = registry.instance(at: slot)
-            guard let content = merge(change.metadata, into: old.content) else {
-                return .refused(.invalid, "metadata has too many entries")
+            guard let content = merge(change.metadata, into: old.content),
+                content.packed.count <= settings.contentBytesMax
+            else {
+                return .refused(
+                    .invalid,
+                    "metadata would grow past the limit of \(settings.contentBytesMax) bytes")
             }
             planned.append((slot, content, change.status ?? old.status))
         }

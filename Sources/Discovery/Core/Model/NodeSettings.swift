@@ -22,11 +22,16 @@ package struct NodeSettings: Sendable {
     package var tombstonesMax = 100_000
     package var instancesMax = 4_000_000
     package var appsMax = 1_000_000
+    /// Bytes of one instance's content. A `set` lays metadata over metadata, so without this limit it
+    /// could grow for ever.
+    package var contentBytesMax = 128 * 1024
 
     package var pollHold = 30 * Duration.second
     /// After a wake-up of an application the next one waits this long, so that bursts become one.
     package var wakeInterval = 5 * Duration.millisecond
     package var waitersMax = 200_000
+    /// Applications that all waiting polls together may wait for: 56 bytes each.
+    package var subscriptionsMax = 4_000_000
     /// Answers of one change that may leave in one step; the rest follow in the next one, so that
     /// renewals get in between.
     package var wakesPerStepMax = 512

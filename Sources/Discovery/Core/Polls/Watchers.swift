@@ -73,6 +73,9 @@ struct Watchers {
 
     var count: Int { byRequest.count }
 
+    /// Applications waited for, each as often as polls wait for it.
+    var subscriptionCount: Int { subscriptions.count - vacantSubscriptions.count }
+
     /// When something is due: a deadline, or a delayed wake-up. `Int64.min` if work is left over.
     var nextDue: Int64? {
         if !ready.isEmpty { return .min }
