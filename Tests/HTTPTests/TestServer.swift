@@ -148,6 +148,10 @@ final class ScriptedClient: LoopClient {
             let body = big ?? SharedBody([UInt8](repeating: 0x62, count: 8 << 20))
             big = body
             loop.reply(ticket, Self.okHead, body)
+        } else if path == "/listener" {
+            due.append((ticket, "listener \(request.listener)"))
+        } else if path == "/address" {
+            due.append((ticket, request.remoteAddress()))
         } else {
             due.append((ticket, text))
         }
