@@ -102,8 +102,7 @@ private let park = "GET /park HTTP/1.1\r\nHost: h\r\n\r\n"
         socket.send("GET /big HTTP/1.1\r\nHost: h\r\n\r\n")
         #expect(server.statistics { $0.slowReplies == 1 }.slowReplies == 1)
         let start = milliseconds()
-        server.group.stop()
-        server.group.join()
+        server.stop()
         #expect(milliseconds() - start < 5000)
     }
 

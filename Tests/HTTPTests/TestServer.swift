@@ -7,9 +7,10 @@ import Testing
 final class TestServer: Sendable {
     let group: LoopGroup
     let events: EventLog
+    private let hasJoined = Mutex(false)
 
     init(
-        loops: Int = 1, listeners: [ListenerConfiguration]? = nil,
+        loops: Int = 1, listeners: [ListenerConfiguration]? = nil, logsAll: Bool = false,
         _ limits: HTTPLimits = HTTPLimits()
     ) throws {
         let events = EventLog()
@@ -18,11 +19,19 @@ final class TestServer: Sendable {
             listeners: listeners ?? [ListenerConfiguration(host: "127.0.0.1", port: 0)],
             limits: limits)
         group = try LoopGroup.start(count: loops, configuration) { loop, siblings in
-            ScriptedClient(loop, siblings, events)
+            ScriptedClient(loop, siblings, events, logsAll: logsAll)
         }
     }
 
-    deinit {
+    deinit { stop() }
+
+    /// Stops the loops and waits for their ends; once is enough.
+    func stop() {
+        let mustJoin = hasJoined.withLock { hasJoined in
+            defer { hasJoined = true }
+            return !hasJoined
+        }
+        if !mustJoin { return }
         group.stop()
         group.join()
     }
@@ -124,7 +133,13 @@ final class ScriptedClient: LoopClient {
     private var crossing: [AddressedReply] = []
     private var big: SharedBody?
 
-    init(_ loop: EventLoop, _ siblings: [LoopHandle], _ events: EventLog) {
+    /// Also requests that are answered at once go to `events`.
+    private let logsAll: Bool
+
+    init(
+        _ loop: EventLoop, _ siblings: [LoopHandle], _ events: EventLog, logsAll: Bool = false
+    ) {
+        self.logsAll = logsAll
         self.loop = loop
         self.siblings = siblings
         self.events = events
@@ -153,6 +168,7 @@ final class ScriptedClient: LoopClient {
         } else if path == "/address" {
             due.append((ticket, request.remoteAddress()))
         } else {
+            if logsAll { events.add(.received(ticket, text)) }
             due.append((ticket, text))
         }
     }
