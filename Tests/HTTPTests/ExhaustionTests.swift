@@ -7,7 +7,8 @@ private let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 
 @Suite struct `Running out of descriptors` {
     // In a process of its own: the limit would hit every other test.
-    @Test func `accepting pauses instead of spinning, and goes on when there are some again`() async {
+    @Test func `accepting pauses instead of spinning, and goes on when there are some again`() async
+    {
         await #expect(processExitsWith: .success) {
             let server = try TestServer()
             let open = server.connect()
@@ -34,6 +35,29 @@ private let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
             limit.rlim_cur = before
             unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
             #expect(late.receiveReply()?.status == 200)
+        }
+    }
+}
+
+@Suite struct `The words of libevent` {
+    // In a process of its own: libevent has one log.
+    @Test func `a warning reaches the sink`() async {
+        await #expect(processExitsWith: .success) {
+            let events = EventLog()
+            LibeventLog.redirect { severity, text in
+                events.add(.received(Ticket(rawValue: 0), "\(severity): \(text)"))
+            }
+            let base = try EventBase(idleSeconds: 1, writeSeconds: 1)
+            // libevent keeps 256 queues of equal timeouts and warns at the next one.
+            for seconds in 1...257 {
+                _ = unsafe EventBase.commonTimeout(base.pointer, seconds)
+            }
+            guard case .received(_, let text) = events.next() else {
+                Issue.record("nothing was logged")
+                return
+            }
+            #expect(text.hasPrefix("warning: "))
+            #expect(text.contains("Too many common timeouts"))
         }
     }
 }

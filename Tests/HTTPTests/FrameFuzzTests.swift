@@ -19,7 +19,9 @@ struct SeededGenerator: RandomNumberGenerator {
 
     /// From the environment, so that a failure can be repeated; otherwise a new one every run.
     static func seed() -> UInt64 {
-        if let text = unsafe getenv("HTTP_FUZZ_SEED"), let seed = unsafe UInt64(String(cString: text)) {
+        if let text = unsafe getenv("HTTP_FUZZ_SEED"),
+            let seed = unsafe UInt64(String(cString: text))
+        {
             return seed
         }
         return UInt64.random(in: 0...UInt64.max)
@@ -31,7 +33,8 @@ struct RequestStreams {
     var generator: SeededGenerator
 
     private static let fragments = [
-        "\r\n", "\n", "\r", " ", "\t", ":", "\u{0}", "0", "5", ";", ",", "#", "?", "/", "//", "+", "-",
+        "\r\n", "\n", "\r", " ", "\t", ":", "\u{0}", "0", "5", ";", ",", "#", "?", "/", "//", "+",
+        "-",
         "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n", "Host: h\r\n", "HTTP/1.0",
         "Expect: 100-continue\r\n", "Connection: close\r\n", "GET ", "HEAD ", "\r\n\r\n", "\u{E9}",
         " x\r\n", "0\r\n\r\n", "http://h", "chunked",
@@ -74,7 +77,8 @@ struct RequestStreams {
         let body = (0..<Int.random(in: 0...20, using: &generator)).map { _ in
             UInt8.random(in: 0x61...0x7A, using: &generator)
         }
-        let target = ["/", "/a?b=%20", "/x#y", "/?", "http://h:80/q"]
+        let target =
+            ["/", "/a?b=%20", "/x#y", "/?", "http://h:80/q"]
             .randomElement(using: &generator) ?? "/"
         var head = "X-Mark: \(Int.random(in: 0..<100, using: &generator))\r\nHost: h\r\n"
         switch Int.random(in: 0..<4, using: &generator) {
@@ -204,7 +208,8 @@ private struct PlainMessage: CustomStringConvertible {
         let isAbsolute = target.lowercased().hasPrefix("http")
         if isAbsolute {
             let rest = Self.split(target, "//").rest.unicodeScalars
-            target = String(String.UnicodeScalarView(rest.drop { !"/?#".unicodeScalars.contains($0) }))
+            target = String(
+                String.UnicodeScalarView(rest.drop { !"/?#".unicodeScalars.contains($0) }))
         }
         let parted = Self.split(Self.split(target, "#").head, "?")
         let method =

@@ -41,7 +41,8 @@ private let park = "GET /park HTTP/1.1\r\nHost: h\r\n\r\n"
     func `a taken port is reported with its address and reason`(_ loops: Int) throws {
         let server = try TestServer(loops: loops)
         let expected = LoopError.bindFailed(
-            host: "127.0.0.1", port: server.port, code: EADDRINUSE, reason: "Address already in use")
+            host: "127.0.0.1", port: server.port, code: EADDRINUSE, reason: "Address already in use"
+        )
         #expect(throws: expected) {
             try TestServer(
                 loops: loops,

@@ -180,6 +180,15 @@ private let park = "GET /park HTTP/1.1\r\nHost: h\r\nX-Mark: m\r\n\r\n"
         #expect(first.receiveReply()?.body == "done")
     }
 
+    @Test func `the deadline makes a turn, not before its time`() throws {
+        let server = try TestServer()
+        for _ in 0..<5 {
+            let reply = server.connect().sendAndReceive("GET /timer HTTP/1.1\r\nHost: h\r\n\r\n")
+            let elapsed = try #require(Int(reply?.body ?? ""))
+            #expect((50...5000).contains(elapsed))
+        }
+    }
+
     @Test func `a reply through the loop's own mailbox arrives`() throws {
         let server = try TestServer()
         let reply = server.connect().sendAndReceive("GET /mailbox HTTP/1.1\r\nHost: h\r\n\r\n")

@@ -6,39 +6,75 @@ private let post = "POST / HTTP/1.1\r\nHost: h\r\n"
 
 @Suite struct `Refusing bad messages` {
     static let rows: [(String, String, Int, String)] = [
-        ("conflicting lengths", "\(post)Content-Length: 5\r\nContent-Length: 50\r\n\r\nhello", 400,
-            "there must be one Content-Length"),
-        ("a signed length", "\(post)Content-Length: +5\r\n\r\nhello", 400,
-            "Content-Length must be 1 to 18 digits"),
-        ("a space before the colon", "\(post)Content-Length : 5\r\n\r\nhello", 400,
-            "a header name must be a token directly followed by a colon"),
-        ("length and chunked",
+        (
+            "conflicting lengths", "\(post)Content-Length: 5\r\nContent-Length: 50\r\n\r\nhello",
+            400,
+            "there must be one Content-Length"
+        ),
+        (
+            "a signed length", "\(post)Content-Length: +5\r\n\r\nhello", 400,
+            "Content-Length must be 1 to 18 digits"
+        ),
+        (
+            "a space before the colon", "\(post)Content-Length : 5\r\n\r\nhello", 400,
+            "a header name must be a token directly followed by a colon"
+        ),
+        (
+            "length and chunked",
             "\(post)Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400,
-            "Content-Length and Transfer-Encoding exclude each other"),
-        ("gzip, chunked", "\(post)Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400,
-            "Transfer-Encoding must be exactly chunked, once"),
-        ("chunk size 0x5", "\(post)Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n", 400,
-            "a chunk size must be 1 to 8 hexadecimal digits and nothing else"),
-        ("a folded header", "GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n", 400,
-            "a header must not be continued on the next line"),
-        ("NUL in a value", "GET / HTTP/1.1\r\nHost: h\r\nA: ad\u{0}min\r\n\r\n", 400,
-            "a header value must not contain control bytes"),
+            "Content-Length and Transfer-Encoding exclude each other"
+        ),
+        (
+            "gzip, chunked", "\(post)Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400,
+            "Transfer-Encoding must be exactly chunked, once"
+        ),
+        (
+            "chunk size 0x5", "\(post)Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n",
+            400,
+            "a chunk size must be 1 to 8 hexadecimal digits and nothing else"
+        ),
+        (
+            "a folded header", "GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n", 400,
+            "a header must not be continued on the next line"
+        ),
+        (
+            "NUL in a value", "GET / HTTP/1.1\r\nHost: h\r\nA: ad\u{0}min\r\n\r\n", 400,
+            "a header value must not contain control bytes"
+        ),
         ("bare LF", "GET / HTTP/1.1\nHost: h\n\n", 400, "a line must end with CR LF"),
-        ("an empty name", "GET / HTTP/1.1\r\nHost: h\r\n: b\r\n\r\n", 400,
-            "a header name must be a token directly followed by a colon"),
+        (
+            "an empty name", "GET / HTTP/1.1\r\nHost: h\r\n: b\r\n\r\n", 400,
+            "a header name must be a token directly followed by a colon"
+        ),
         ("no Host", "GET / HTTP/1.1\r\n\r\n", 400, "HTTP/1.1 needs a Host header"),
-        ("HTTP/1.99", "GET / HTTP/1.99\r\nHost: h\r\n\r\n", 400,
-            "the version must be HTTP/1.1 or HTTP/1.0"),
-        ("HEAD with a body", "HEAD / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello", 400,
-            "this method must not carry a body"),
-        ("another expectation", "\(post)Expect: x\r\n\r\n", 400, "Expect must be 100-continue, once"),
-        ("an unknown method", "BREW / HTTP/1.1\r\nHost: h\r\n\r\n", 405,
-            "the method is not known here"),
-        ("a small method", "get / HTTP/1.1\r\nHost: h\r\n\r\n", 405, "the method is not known here"),
-        ("a large body", "\(post)Content-Length: 262145\r\n\r\n", 413,
-            "the request body is over 262144 bytes"),
-        ("a large head", "GET /\(String(repeating: "x", count: 20_000)) HTTP/1.1\r\n", 400,
-            "the request head is over 16384 bytes"),
+        (
+            "HTTP/1.99", "GET / HTTP/1.99\r\nHost: h\r\n\r\n", 400,
+            "the version must be HTTP/1.1 or HTTP/1.0"
+        ),
+        (
+            "HEAD with a body", "HEAD / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello", 400,
+            "this method must not carry a body"
+        ),
+        (
+            "another expectation", "\(post)Expect: x\r\n\r\n", 400,
+            "Expect must be 100-continue, once"
+        ),
+        (
+            "an unknown method", "BREW / HTTP/1.1\r\nHost: h\r\n\r\n", 405,
+            "the method is not known here"
+        ),
+        (
+            "a small method", "get / HTTP/1.1\r\nHost: h\r\n\r\n", 405,
+            "the method is not known here"
+        ),
+        (
+            "a large body", "\(post)Content-Length: 262145\r\n\r\n", 413,
+            "the request body is over 262144 bytes"
+        ),
+        (
+            "a large head", "GET /\(String(repeating: "x", count: 20_000)) HTTP/1.1\r\n", 400,
+            "the request head is over 16384 bytes"
+        ),
     ]
 
     @Test(arguments: rows)
@@ -115,7 +151,9 @@ private let post = "POST / HTTP/1.1\r\nHost: h\r\n"
         socket.send("bad\u{0}")
         #expect(socket.receiveReply()?.status == 400)
         var rounds = 0
-        while rounds < 10_000, socket.send([UInt8](repeating: 0x61, count: 16 * 1024)) { rounds += 1 }
+        while rounds < 10_000, socket.send([UInt8](repeating: 0x61, count: 16 * 1024)) {
+            rounds += 1
+        }
         #expect(rounds < 10_000)
     }
 

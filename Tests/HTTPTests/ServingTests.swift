@@ -39,7 +39,8 @@ private let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
         ("http://other:80/p?q", "/p|q"), ("HTTPS://o/p#f", "/p|"), ("http://o?q", "|q"),
         ("http://o", "|"),
     ])
-    func `of an absolute URL, path and query are left`(_ target: String, _ expected: String) throws {
+    func `of an absolute URL, path and query are left`(_ target: String, _ expected: String) throws
+    {
         let server = try TestServer()
         let answer = server.exchange("GET \(target) HTTP/1.1\r\nHost: h\r\n\r\n")
         #expect(answer.hasSuffix("\r\n\r\nget \(expected) - "))
@@ -66,7 +67,8 @@ private let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
         let server = try TestServer()
         let socket = server.connect()
         for _ in 0..<3 {
-            socket.send("GET /now HTTP/1.1\r\nHost: h\r\n\r\nGET /now?2 HTTP/1.1\r\nHost: h\r\n\r\n")
+            socket.send(
+                "GET /now HTTP/1.1\r\nHost: h\r\n\r\nGET /now?2 HTTP/1.1\r\nHost: h\r\n\r\n")
             #expect(socket.receiveReply()?.body == "get /now| - ")
             #expect(socket.receiveReply()?.body == "get /now|2 - ")
         }
@@ -106,7 +108,8 @@ private let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
         let server = try TestServer()
         let socket = server.connect()
         let body = String(repeating: "0123456789", count: 26_000)
-        socket.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+        socket.send(
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
         #expect(socket.receiveReply()?.body == "post /| - \(body)")
     }
 
@@ -153,7 +156,8 @@ private let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
     @Test func `an expectation is met before the body is sent`() throws {
         let server = try TestServer()
         let socket = server.connect()
-        socket.send("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        socket.send(
+            "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
         #expect(socket.receiveReply()?.statusLine == "HTTP/1.1 100 Continue")
         socket.send("ab")
         #expect(socket.receiveReply()?.body == "post /| - ab")
@@ -169,7 +173,9 @@ private let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
         #expect(socket.receiveAll().hasSuffix("get /| - "))
     }
 
-    @Test func `a large shared body reaches a slow reader whole, and the connection lives on`() throws {
+    @Test func `a large shared body reaches a slow reader whole, and the connection lives on`()
+        throws
+    {
         let server = try TestServer()
         let socket = server.connect(receiveBufferBytes: 4096)
         socket.send("GET /big HTTP/1.1\r\nHost: h\r\n\r\n" + get)
@@ -181,7 +187,8 @@ private let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
         #expect(socket.receiveReply()?.body == "get /| - ")
     }
 
-    @Test func `a reader that leaves in the middle of a large reply costs nothing further`() throws {
+    @Test func `a reader that leaves in the middle of a large reply costs nothing further`() throws
+    {
         let server = try TestServer()
         let socket = server.connect(receiveBufferBytes: 4096)
         socket.send("GET /big HTTP/1.1\r\nHost: h\r\n\r\n")

@@ -132,6 +132,7 @@ final class ScriptedClient: LoopClient {
     private var due: [(ticket: Ticket, text: String)] = []
     private var crossing: [AddressedReply] = []
     private var big: SharedBody?
+    private var alarm: (ticket: Ticket, start: UInt64, end: UInt64)?
 
     /// Also requests that are answered at once go to `events`.
     private let logsAll: Bool
@@ -163,6 +164,10 @@ final class ScriptedClient: LoopClient {
             let body = big ?? SharedBody([UInt8](repeating: 0x62, count: 8 << 20))
             big = body
             loop.reply(ticket, Self.okHead, body)
+        } else if path == "/timer" {
+            let now = loop.monotonicNanoseconds
+            alarm = (ticket, now, now + 50_000_000)
+            loop.setDeadline(monotonicNanoseconds: now + 50_000_000)
         } else if path == "/listener" {
             due.append((ticket, "listener \(request.listener)"))
         } else if path == "/address" {
@@ -180,6 +185,11 @@ final class ScriptedClient: LoopClient {
         due.removeAll(keepingCapacity: true)
         if !crossing.isEmpty { siblings[loop.index].post(crossing) }
         crossing.removeAll()
+        if let (ticket, start, end) = alarm, loop.monotonicNanoseconds >= end {
+            let elapsed = (loop.monotonicNanoseconds - start) / 1_000_000
+            loop.reply(ticket, Self.okHead, "\(elapsed)".utf8.span)
+            alarm = nil
+        }
     }
 
     /// Method, target, X-Mark header and body, so that a test can see what arrived.
