@@ -3,6 +3,12 @@
 #ifndef CLIBEVENT_SHIM_H
 #define CLIBEVENT_SHIM_H
 
+// First, and for its order alone: libevent's event-config.h defines _GNU_SOURCE, and with that, glibc
+// names the field of fd_set differently than in the Glibc module. Once features.h has been read
+// without it, both agree; otherwise a clean build fails or not, depending on which module is read
+// first.
+#include <sys/types.h>
+
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>

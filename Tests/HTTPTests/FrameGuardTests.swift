@@ -32,49 +32,69 @@ struct GuardCase: CustomTestStringConvertible, Sendable {
 
 @Suite struct `The frame guard` {
     static let refused: [GuardCase] = [
-        GuardCase("two different lengths", "\(post)Content-Length: 5\r\nContent-Length: 50\r\n\r\n",
+        GuardCase(
+            "two different lengths", "\(post)Content-Length: 5\r\nContent-Length: 50\r\n\r\n",
             .repeatedContentLength),
-        GuardCase("two different lengths, the larger first",
+        GuardCase(
+            "two different lengths, the larger first",
             "\(post)Content-Length: 50\r\nContent-Length: 5\r\n\r\n", .repeatedContentLength),
-        GuardCase("the same length twice", "\(post)Content-Length: 5\r\nContent-Length: 5\r\n\r\n",
+        GuardCase(
+            "the same length twice", "\(post)Content-Length: 5\r\nContent-Length: 5\r\n\r\n",
             .repeatedContentLength),
         GuardCase("a signed length", "\(post)Content-Length: +5\r\n\r\n", .malformedContentLength),
-        GuardCase("a negative length", "\(post)Content-Length: -5\r\n\r\n", .malformedContentLength),
-        GuardCase("a list of lengths", "\(post)Content-Length: 5, 5\r\n\r\n",
+        GuardCase(
+            "a negative length", "\(post)Content-Length: -5\r\n\r\n", .malformedContentLength),
+        GuardCase(
+            "a list of lengths", "\(post)Content-Length: 5, 5\r\n\r\n",
             .malformedContentLength),
         GuardCase("an empty length", "\(post)Content-Length: \r\n\r\n", .malformedContentLength),
-        GuardCase("a length of two words", "\(post)Content-Length: 5 5\r\n\r\n",
+        GuardCase(
+            "a length of two words", "\(post)Content-Length: 5 5\r\n\r\n",
             .malformedContentLength),
-        GuardCase("a hexadecimal length", "\(post)Content-Length: 0x5\r\n\r\n",
+        GuardCase(
+            "a hexadecimal length", "\(post)Content-Length: 0x5\r\n\r\n",
             .malformedContentLength),
-        GuardCase("a length of 19 digits", "\(post)Content-Length: 1000000000000000000\r\n\r\n",
+        GuardCase(
+            "a length of 19 digits", "\(post)Content-Length: 1000000000000000000\r\n\r\n",
             .malformedContentLength),
-        GuardCase("a length beyond 64 bits", "\(post)Content-Length: 18446744073709551621\r\n\r\n",
+        GuardCase(
+            "a length beyond 64 bits", "\(post)Content-Length: 18446744073709551621\r\n\r\n",
             .malformedContentLength),
-        GuardCase("a length of 18 digits", "\(post)Content-Length: 999999999999999999\r\n\r\n",
+        GuardCase(
+            "a length of 18 digits", "\(post)Content-Length: 999999999999999999\r\n\r\n",
             .bodyTooLarge),
-        GuardCase("a space before the colon", "\(post)Content-Length : 5\r\n\r\n",
+        GuardCase(
+            "a space before the colon", "\(post)Content-Length : 5\r\n\r\n",
             .malformedFieldName),
-        GuardCase("length and chunked",
+        GuardCase(
+            "length and chunked",
             "\(post)Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
             .lengthAndTransferEncoding),
-        GuardCase("chunked and length",
+        GuardCase(
+            "chunked and length",
             "\(post)Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
             .lengthAndTransferEncoding),
-        GuardCase("gzip in front of chunked", "\(post)Transfer-Encoding: gzip, chunked\r\n\r\n",
+        GuardCase(
+            "gzip in front of chunked", "\(post)Transfer-Encoding: gzip, chunked\r\n\r\n",
             .unsupportedTransferEncoding),
-        GuardCase("chunked twice",
+        GuardCase(
+            "chunked twice",
             "\(post)Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
             .unsupportedTransferEncoding),
-        GuardCase("identity", "\(post)Transfer-Encoding: identity\r\n\r\n",
+        GuardCase(
+            "identity", "\(post)Transfer-Encoding: identity\r\n\r\n",
             .unsupportedTransferEncoding),
-        GuardCase("a longer word than chunked", "\(post)Transfer-Encoding: chunkedx\r\n\r\n",
+        GuardCase(
+            "a longer word than chunked", "\(post)Transfer-Encoding: chunkedx\r\n\r\n",
             .unsupportedTransferEncoding),
-        GuardCase("half of chunked", "\(post)Transfer-Encoding: chunk\r\n\r\n",
+        GuardCase(
+            "half of chunked", "\(post)Transfer-Encoding: chunk\r\n\r\n",
             .unsupportedTransferEncoding),
-        GuardCase("a parameter behind chunked", "\(post)Transfer-Encoding: chunked;q=1\r\n\r\n",
+        GuardCase(
+            "a parameter behind chunked", "\(post)Transfer-Encoding: chunked;q=1\r\n\r\n",
             .unsupportedTransferEncoding),
-        GuardCase("chunked before HTTP/1.1",
+        GuardCase(
+            "chunked before HTTP/1.1",
             "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
             .transferEncodingBeforeHTTP11),
         GuardCase("a folded header", "\(line)\(host)X: a\r\n b\r\n\r\n", .foldedField),
@@ -84,36 +104,44 @@ struct GuardCase: CustomTestStringConvertible, Sendable {
         GuardCase("DEL in a value", "\(line)\(host)X: \u{7F}\r\n\r\n", .malformedFieldValue),
         GuardCase("a bare LF ends a header", "\(line)\(host)X: a\n\r\n", .malformedLineEnd),
         GuardCase("a bare LF ends the head", "\(line)\(host)\n", .malformedLineEnd),
-        GuardCase("a bare LF ends the request line", "GET / HTTP/1.1\n\(host)\r\n",
+        GuardCase(
+            "a bare LF ends the request line", "GET / HTTP/1.1\n\(host)\r\n",
             .malformedLineEnd),
         GuardCase("a bare CR in a header", "\(line)\(host)X: a\rb\r\n\r\n", .malformedLineEnd),
-        GuardCase("a bare CR behind the request line", "GET / HTTP/1.1\r\(host)\r\n",
+        GuardCase(
+            "a bare CR behind the request line", "GET / HTTP/1.1\r\(host)\r\n",
             .malformedLineEnd),
         GuardCase("an empty header name", "\(line)\(host): a\r\n\r\n", .malformedFieldName),
         GuardCase("a header without a colon", "\(line)\(host)abc\r\n\r\n", .malformedFieldName),
         GuardCase("a space in a header name", "\(line)\(host)a b: c\r\n\r\n", .malformedFieldName),
-        GuardCase("a byte above 127 in a header name", "\(line)\(host)\u{E9}: c\r\n\r\n",
+        GuardCase(
+            "a byte above 127 in a header name", "\(line)\(host)\u{E9}: c\r\n\r\n",
             .malformedFieldName),
         GuardCase("no Host", "\(line)\r\n", .missingHost),
         GuardCase("two Hosts", "\(line)\(host)\(host)\r\n", .repeatedHost),
-        GuardCase("two Hosts before HTTP/1.1", "GET / HTTP/1.0\r\n\(host)hOST: b\r\n\r\n",
+        GuardCase(
+            "two Hosts before HTTP/1.1", "GET / HTTP/1.0\r\n\(host)hOST: b\r\n\r\n",
             .repeatedHost),
         GuardCase("HTTP/1.99", "GET / HTTP/1.99\r\n\(host)\r\n", .unsupportedVersion),
         GuardCase("HTTP/1.2", "GET / HTTP/1.2\r\n\(host)\r\n", .unsupportedVersion),
         GuardCase("HTTP/2.0", "GET / HTTP/2.0\r\n\(host)\r\n", .unsupportedVersion),
-        GuardCase("a version beyond 32 bits", "GET / HTTP/1.4294967297\r\n\(host)\r\n",
+        GuardCase(
+            "a version beyond 32 bits", "GET / HTTP/1.4294967297\r\n\(host)\r\n",
             .unsupportedVersion),
         GuardCase("http in small letters", "GET / http/1.1\r\n\(host)\r\n", .unsupportedVersion),
-        GuardCase("two spaces in front of the version", "GET /  HTTP/1.1\r\n\(host)\r\n",
+        GuardCase(
+            "two spaces in front of the version", "GET /  HTTP/1.1\r\n\(host)\r\n",
             .unsupportedVersion),
-        GuardCase("a space behind the version", "GET / HTTP/1.1 \r\n\(host)\r\n",
+        GuardCase(
+            "a space behind the version", "GET / HTTP/1.1 \r\n\(host)\r\n",
             .unsupportedVersion),
         GuardCase("no version", "GET /\r\n\r\n", .malformedTarget),
         GuardCase("an empty line in front", "\r\n\(line)\(host)\r\n", .malformedMethod),
         GuardCase("an unknown method", "BREW / HTTP/1.1\r\n\(host)\r\n", .unknownMethod),
         GuardCase("a method in small letters", "get / HTTP/1.1\r\n\(host)\r\n", .unknownMethod),
         GuardCase("CONNECT", "CONNECT h:1 HTTP/1.1\r\n\(host)\r\n", .unknownMethod),
-        GuardCase("a long unknown method", "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG / HTTP/1.1\r\n\r\n",
+        GuardCase(
+            "a long unknown method", "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG / HTTP/1.1\r\n\r\n",
             .unknownMethod),
         GuardCase("no method", " / HTTP/1.1\r\n\(host)\r\n", .malformedMethod),
         GuardCase("a control byte in the method", "G\u{1}T / HTTP/1.1\r\n\r\n", .malformedMethod),
@@ -123,35 +151,45 @@ struct GuardCase: CustomTestStringConvertible, Sendable {
         GuardCase("a target with two slashes", "GET //a HTTP/1.1\r\n\(host)\r\n", .malformedTarget),
         GuardCase("an asterisk for GET", "GET * HTTP/1.1\r\n\(host)\r\n", .malformedTarget),
         GuardCase("another scheme", "GET ftp://h/ HTTP/1.1\r\n\(host)\r\n", .malformedTarget),
-        GuardCase("a URL without a host", "GET http:///a HTTP/1.1\r\n\(host)\r\n",
+        GuardCase(
+            "a URL without a host", "GET http:///a HTTP/1.1\r\n\(host)\r\n",
             .malformedTarget),
         GuardCase("a URL with a user", "GET http://u@h/ HTTP/1.1\r\n\(host)\r\n", .malformedTarget),
-        GuardCase("a URL with a huge port", "GET http://h:65536/ HTTP/1.1\r\n\(host)\r\n",
+        GuardCase(
+            "a URL with a huge port", "GET http://h:65536/ HTTP/1.1\r\n\(host)\r\n",
             .malformedTarget),
         GuardCase("another expectation", "\(post)Expect: 200-ok\r\n\r\n", .unsupportedExpectation),
-        GuardCase("a tab in front of the expectation", "\(post)Expect:\t100-continue\r\n\r\n",
+        GuardCase(
+            "a tab in front of the expectation", "\(post)Expect:\t100-continue\r\n\r\n",
             .unsupportedExpectation),
-        GuardCase("two expectations",
+        GuardCase(
+            "two expectations",
             "\(post)Expect: 100-continue\r\nExpect: 100-continue\r\n\r\n", .unsupportedExpectation),
-        GuardCase("HEAD with a length", "HEAD / HTTP/1.1\r\n\(host)Content-Length: 5\r\n\r\n",
+        GuardCase(
+            "HEAD with a length", "HEAD / HTTP/1.1\r\n\(host)Content-Length: 5\r\n\r\n",
             .bodyNotAllowed),
-        GuardCase("TRACE with chunks",
+        GuardCase(
+            "TRACE with chunks",
             "TRACE / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\n\r\n", .bodyNotAllowed),
         GuardCase("a body over the limit", "\(post)Content-Length: 65\r\n\r\n", .bodyTooLarge),
         GuardCase("chunk size 0x5", chunks("0x5\r\nhello\r\n0\r\n\r\n"), .malformedChunkSize),
         GuardCase("chunk size +5", chunks("+5\r\nhello\r\n0\r\n\r\n"), .malformedChunkSize),
         GuardCase("last chunk -0", chunks("5\r\nhello\r\n-0\r\n\r\n"), .malformedChunkSize),
-        GuardCase("chunk size of nine digits", chunks("000000005\r\nhello\r\n"),
+        GuardCase(
+            "chunk size of nine digits", chunks("000000005\r\nhello\r\n"),
             .malformedChunkSize),
         GuardCase("an empty chunk size", chunks("\r\n"), .malformedChunkSize),
         GuardCase("a chunk extension", chunks("5;a=b\r\nhello\r\n0\r\n\r\n"), .malformedChunkSize),
-        GuardCase("a space behind a chunk size", chunks("5 \r\nhello\r\n0\r\n\r\n"),
+        GuardCase(
+            "a space behind a chunk size", chunks("5 \r\nhello\r\n0\r\n\r\n"),
             .malformedChunkSize),
         GuardCase("a bare LF behind a chunk size", chunks("5\nhello\r\n"), .malformedChunkSize),
-        GuardCase("a chunk longer than its size", chunks("5\r\nhello!\r\n0\r\n\r\n"),
+        GuardCase(
+            "a chunk longer than its size", chunks("5\r\nhello!\r\n0\r\n\r\n"),
             .malformedChunkEnd),
         GuardCase("a bare LF behind a chunk", chunks("5\r\nhello\n0\r\n\r\n"), .malformedChunkEnd),
-        GuardCase("chunks over the limit together", chunks("20\r\n\(text(32))\r\n21\r\n"),
+        GuardCase(
+            "chunks over the limit together", chunks("20\r\n\(text(32))\r\n21\r\n"),
             .bodyTooLarge),
         GuardCase("a huge chunk", chunks("ffffffff\r\n"), .bodyTooLarge),
         GuardCase("a folded trailer", chunks("0\r\n a: b\r\n\r\n"), .foldedField),
@@ -165,34 +203,46 @@ struct GuardCase: CustomTestStringConvertible, Sendable {
         GuardCase("two in a row", "\(line)\(host)\r\n\(line)\(host)\r\n", completed: 2),
         GuardCase("an empty Host", "\(line)Host:\r\n\r\n", completed: 1),
         GuardCase("HTTP/1.0 without Host", "GET / HTTP/1.0\r\n\r\n", completed: 1),
-        GuardCase("a length with white space around it", "\(post)Content-Length: \t5 \t\r\n\r\nhello",
+        GuardCase(
+            "a length with white space around it", "\(post)Content-Length: \t5 \t\r\n\r\nhello",
             completed: 1),
         GuardCase("a length of zero", "\(post)Content-Length: 0\r\n\r\n", completed: 1),
         GuardCase("GET with a body", "\(line)\(host)Content-Length: 5\r\n\r\nhello", completed: 1),
-        GuardCase("HEAD with a length of zero", "HEAD / HTTP/1.1\r\n\(host)Content-Length: 0\r\n\r\n",
+        GuardCase(
+            "HEAD with a length of zero", "HEAD / HTTP/1.1\r\n\(host)Content-Length: 0\r\n\r\n",
             completed: 1),
-        GuardCase("a body at the limit", "\(post)Content-Length: 64\r\n\r\n\(text(64))",
+        GuardCase(
+            "a body at the limit", "\(post)Content-Length: 64\r\n\r\n\(text(64))",
             completed: 1),
         GuardCase("chunks", chunks("5\r\nhello\r\n00000001\r\n!\r\n0\r\n\r\n"), completed: 1),
-        GuardCase("chunks with capital digits", chunks("A\r\n\(text(10))\r\n0\r\n\r\n"),
+        GuardCase(
+            "chunks with capital digits", chunks("A\r\n\(text(10))\r\n0\r\n\r\n"),
             completed: 1),
-        GuardCase("chunks with trailers", chunks("0\r\nHost: a\r\nContent-Length: 9\r\n\r\n"),
+        GuardCase(
+            "chunks with trailers", chunks("0\r\nHost: a\r\nContent-Length: 9\r\n\r\n"),
             completed: 1),
-        GuardCase("chunked in capitals",
+        GuardCase(
+            "chunked in capitals",
             "\(post)TRANSFER-ENCODING:CHUNKED\r\n\r\n0\r\n\r\n", completed: 1),
-        GuardCase("an absolute URL", "GET HTTP://ex-1.org:80/a?b HTTP/1.1\r\n\(host)\r\n",
+        GuardCase(
+            "an absolute URL", "GET HTTP://ex-1.org:80/a?b HTTP/1.1\r\n\(host)\r\n",
             completed: 1),
         GuardCase("an absolute https URL", "GET https://h HTTP/1.1\r\n\(host)\r\n", completed: 1),
         GuardCase("OPTIONS for all", "OPTIONS * HTTP/1.1\r\n\(host)\r\n", completed: 1),
-        GuardCase("bytes above 127 in target and value", "GET /\u{E9} HTTP/1.1\r\n\(host)X: \u{E9}\r\n\r\n",
+        GuardCase(
+            "bytes above 127 in target and value",
+            "GET /\u{E9} HTTP/1.1\r\n\(host)X: \u{E9}\r\n\r\n",
             completed: 1),
         GuardCase("a tab in a value", "\(line)\(host)X: a\tb\r\n\r\n", completed: 1),
         GuardCase("an empty value", "\(line)\(host)X:\r\n\r\n", completed: 1),
-        GuardCase("names that begin like others",
+        GuardCase(
+            "names that begin like others",
             "\(line)\(host)Content-Lengths: a\r\nHos: b\r\nContent-Type: c\r\n"
-                + "Transfer-Encodings: d\r\nExpec: e\r\nContent-Length-And-Much-More-Of-It: f\r\n\r\n",
+                + "Transfer-Encodings: d\r\nExpec: e\r\n"
+                + "Content-Length-And-Much-More-Of-It: f\r\n\r\n",
             completed: 1),
-        GuardCase("an expectation", "\(post)Expect: 100-Continue\r\nContent-Length: 1\r\n\r\na",
+        GuardCase(
+            "an expectation", "\(post)Expect: 100-Continue\r\nContent-Length: 1\r\n\r\na",
             completed: 1),
         GuardCase("an unfinished request", "\(line)Hos", completed: 0),
     ]
@@ -221,7 +271,8 @@ struct GuardCase: CustomTestStringConvertible, Sendable {
         var guardian = FrameGuard(headBytesMax: 1024, bodyBytesMax: 64)
         #expect(guardian.phase == .idle)
         for (bytes, phase) in [
-            ("P", FrameGuard.Phase.head), ("OST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n", .head),
+            ("P", FrameGuard.Phase.head),
+            ("OST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n", .head),
             ("\r\n", .body), ("a", .body), ("b", .idle),
         ] {
             _ = guardian.scan(latin(bytes).span)
@@ -253,7 +304,9 @@ private func chunks(_ body: String) -> String { "\(post)Transfer-Encoding: chunk
 private func text(_ count: Int) -> String { String(repeating: "x", count: count) }
 
 /// One byte per character.
-func latin(_ text: String) -> [UInt8] { text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) } }
+func latin(_ text: String) -> [UInt8] {
+    text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) }
+}
 
 private func scan(_ text: String, splitAt positions: [Int]) -> FrameGuard.Scan {
     scanAll(latin(text), splitAt: positions)

@@ -7,9 +7,10 @@ import Testing
 final class TestServer: Sendable {
     let group: LoopGroup
     let events: EventLog
+    private let hasJoined = Mutex(false)
 
     init(
-        loops: Int = 1, listeners: [ListenerConfiguration]? = nil,
+        loops: Int = 1, listeners: [ListenerConfiguration]? = nil, logsAll: Bool = false,
         _ limits: HTTPLimits = HTTPLimits()
     ) throws {
         let events = EventLog()
@@ -18,11 +19,19 @@ final class TestServer: Sendable {
             listeners: listeners ?? [ListenerConfiguration(host: "127.0.0.1", port: 0)],
             limits: limits)
         group = try LoopGroup.start(count: loops, configuration) { loop, siblings in
-            ScriptedClient(loop, siblings, events)
+            ScriptedClient(loop, siblings, events, logsAll: logsAll)
         }
     }
 
-    deinit {
+    deinit { stop() }
+
+    /// Stops the loops and waits for their ends; once is enough.
+    func stop() {
+        let mustJoin = hasJoined.withLock { hasJoined in
+            defer { hasJoined = true }
+            return !hasJoined
+        }
+        if !mustJoin { return }
         group.stop()
         group.join()
     }
@@ -123,8 +132,15 @@ final class ScriptedClient: LoopClient {
     private var due: [(ticket: Ticket, text: String)] = []
     private var crossing: [AddressedReply] = []
     private var big: SharedBody?
+    private var alarm: (ticket: Ticket, start: UInt64, end: UInt64)?
 
-    init(_ loop: EventLoop, _ siblings: [LoopHandle], _ events: EventLog) {
+    /// Also requests that are answered at once go to `events`.
+    private let logsAll: Bool
+
+    init(
+        _ loop: EventLoop, _ siblings: [LoopHandle], _ events: EventLog, logsAll: Bool = false
+    ) {
+        self.logsAll = logsAll
         self.loop = loop
         self.siblings = siblings
         self.events = events
@@ -148,7 +164,16 @@ final class ScriptedClient: LoopClient {
             let body = big ?? SharedBody([UInt8](repeating: 0x62, count: 8 << 20))
             big = body
             loop.reply(ticket, Self.okHead, body)
+        } else if path == "/timer" {
+            let now = loop.monotonicNanoseconds
+            alarm = (ticket, now, now + 50_000_000)
+            loop.setDeadline(monotonicNanoseconds: now + 50_000_000)
+        } else if path == "/listener" {
+            due.append((ticket, "listener \(request.listener)"))
+        } else if path == "/address" {
+            due.append((ticket, request.remoteAddress()))
         } else {
+            if logsAll { events.add(.received(ticket, text)) }
             due.append((ticket, text))
         }
     }
@@ -160,6 +185,11 @@ final class ScriptedClient: LoopClient {
         due.removeAll(keepingCapacity: true)
         if !crossing.isEmpty { siblings[loop.index].post(crossing) }
         crossing.removeAll()
+        if let (ticket, start, end) = alarm, loop.monotonicNanoseconds >= end {
+            let elapsed = (loop.monotonicNanoseconds - start) / 1_000_000
+            loop.reply(ticket, Self.okHead, "\(elapsed)".utf8.span)
+            alarm = nil
+        }
     }
 
     /// Method, target, X-Mark header and body, so that a test can see what arrived.

@@ -42,7 +42,7 @@ internal import Glibc
 
     deinit { close() }
 
-    private static func commonTimeout(
+    static func commonTimeout(
         _ base: OpaquePointer, _ seconds: Int
     ) -> UnsafePointer<timeval>? {
         var duration = timeval(tv_sec: seconds, tv_usec: 0)

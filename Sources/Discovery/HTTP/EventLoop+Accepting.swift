@@ -48,8 +48,8 @@ extension EventLoop {
     // MARK: New connections
 
     /// Makes the bufferevent for a connection evhttp is about to set up, with the frame guard in
-    /// front of it. nil when memory ran out: evhttp then makes one without a guard, so the caller's
-    /// connection would not be framed; it is closed in `received` as unknown.
+    /// front of it. nil when memory ran out: evhttp then makes one of its own, without a guard, and
+    /// `received` closes that connection as unknown.
     func accepted(by listener: Int32) -> OpaquePointer? {
         beginTurn()
         guard
@@ -86,8 +86,8 @@ extension EventLoop {
 
     /// Finds the evhttp connection of a bufferevent: evhttp 2.1.12 has no callback for new ones,
     /// but it makes itself the context of the bufferevent's callbacks
-    /// (http.c, evhttp_connection_base_bufferevent_new), and clears it when it gives up (bufferevent.c,
-    /// bufferevent_free). Our own reference keeps the bufferevent until then.
+    /// (http.c, evhttp_connection_base_bufferevent_new), and clears it when it gives up
+    /// (bufferevent.c, bufferevent_free). Our own reference keeps the bufferevent until then.
     func adopt(_ connection: Connection) {
         var context: UnsafeMutableRawPointer?
         unsafe bufferevent_getcb(connection.bufferevent, nil, nil, nil, &context)

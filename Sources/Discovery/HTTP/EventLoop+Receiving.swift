@@ -90,7 +90,7 @@ extension EventLoop {
         }
     }
 
-    /// Starts the clock of an incomplete head or body. Costs nothing for messages that arrive whole.
+    /// Starts the clock of an incomplete head or body. Free for messages that arrive whole.
     private func notePhase(_ connection: Connection, hasCompleted: Bool) {
         switch connection.frames.phase {
         case .idle: connection.dueNanoseconds = 0

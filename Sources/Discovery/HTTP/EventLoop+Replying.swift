@@ -9,7 +9,9 @@ extension EventLoop {
     package func reply(_ ticket: Ticket, _ head: ReplyHead, _ bytes: Span<UInt8>) {
         guard let connection = take(ticket) else { return }
         unsafe answer(connection, head, byteCount: bytes.count) { output in
-            unsafe bytes.withUnsafeBytes { unsafe evbuffer_add(output, $0.baseAddress, $0.count) == 0 }
+            unsafe bytes.withUnsafeBytes {
+                unsafe evbuffer_add(output, $0.baseAddress, $0.count) == 0
+            }
         }
     }
 
@@ -39,8 +41,8 @@ extension EventLoop {
 
     /// Writes the head through evhttp and the body behind it, at once if the socket takes them.
     ///
-    /// The body goes straight into the output buffer: evhttp would move it there through a buffer of
-    /// its own. It knows nothing of it then, so Content-Length is ours too. `addBody` returns false
+    /// The body goes straight into the output buffer: evhttp would move it there through a buffer
+    /// of its own. It knows nothing of it then, so Content-Length is ours too. `addBody` returns false
     /// when memory ran out; the promised length cannot be kept then, so the connection is closed.
     private func answer(
         _ connection: Connection, _ head: ReplyHead, byteCount: Int,
@@ -144,7 +146,7 @@ extension EventLoop {
         // The client waits for us: its silence is no reason to close.
         unsafe bufferevent_set_timeouts(bufferevent, nil, base.writeTimeout)
         if unsafe evbuffer_get_length(bufferevent_get_input(bufferevent))
-            <= limits.pipelinedBytesMax, connection.violation == nil
+            <= limits.pipelinedBytesMax
         {
             unsafe bufferevent_enable(bufferevent, Int16(EV_READ))
         }

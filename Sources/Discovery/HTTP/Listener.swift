@@ -27,7 +27,14 @@ internal import Glibc
                 loop.base.pointer, nil, nil, flags, backlog, pointer, Int32(length))
         }
         guard let socket = unsafe bound else { throw address.failure(errno) }
-        guard let port = unsafe SocketAddress.port(of: evconnlistener_get_fd(socket)),
+        let descriptor = unsafe evconnlistener_get_fd(socket)
+        // Accepted sockets inherit it. Replies are written whole: waiting for an acknowledgement
+        // of the one before would only delay the next of several pipelined ones.
+        var on: Int32 = 1
+        unsafe setsockopt(
+            descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on,
+            socklen_t(MemoryLayout<Int32>.size))
+        guard let port = SocketAddress.port(of: descriptor),
             let http = unsafe evhttp_new(loop.base.pointer)
         else {
             unsafe evconnlistener_free(socket)

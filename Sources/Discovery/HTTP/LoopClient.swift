@@ -1,8 +1,8 @@
 /// What a loop serves. Created in the loop's thread by the factory of `LoopGroup.start`; every call
 /// comes from that thread.
 package protocol LoopClient: AnyObject {
-    /// A whole request has arrived. Decode what is needed: the request ends with the call. It may be
-    /// answered with `EventLoop.reply` at once, in `turnEnded`, or at any later time by its ticket.
+    /// A whole request has arrived. Decode what is needed: the request ends with the call. It may
+    /// be answered with `EventLoop.reply` at once, in `turnEnded`, or at any later time by its ticket.
     func received(_ request: borrowing Request)
 
     /// The client of an unanswered request hung up, or the loop had to answer it itself. The ticket

@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// How other threads reach a loop. Every call may come from any thread, and none waits for the loop.
+/// How other threads reach a loop. Any thread may call; no call waits for the loop.
 package final class LoopHandle: Sendable {
     /// Position of the loop in its group; that of the tickets it takes.
     package let index: Int

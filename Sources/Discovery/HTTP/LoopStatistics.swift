@@ -39,7 +39,8 @@ package struct LoopStatistics: Sendable, Equatable {
     }
 }
 
-/// A fixed row of counters inside its owner: copying allocates nothing. Out of range is not counted.
+/// A fixed row of counters inside its owner: copying allocates nothing. What is out of range is not
+/// counted.
 package struct InlineCounts<let count: Int>: Sendable, Equatable {
     private var counts: InlineArray<count, Int> = InlineArray(repeating: 0)
 

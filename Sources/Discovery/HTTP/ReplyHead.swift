@@ -22,7 +22,8 @@ internal import Glibc
         precondition((200...599).contains(status), "a final status is needed, got \(status)")
         let texts = [reason, contentType] + headers.flatMap { [$0.name, $0.value] }
         for text in texts {
-            precondition(text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }, "control byte in \(text)")
+            precondition(
+                text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }, "control byte in \(text)")
         }
         let lines = [contentType] + headers.map { "\($0.name): \($0.value)" }
         self.status = status

@@ -79,7 +79,8 @@ internal import Glibc
         }
     }
 
-    /// The address of a node's `next.tqe_next`, or of a list's `tqh_first`: each is the first field.
+    /// The address of a node's `next.tqe_next`, or of a list's `tqh_first`: each is the first
+    /// field.
     private static func slot(
         _ pointer: UnsafeMutableRawPointer
     ) -> UnsafeMutablePointer<UnsafeMutablePointer<evkeyval>?> {

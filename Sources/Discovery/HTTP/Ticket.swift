@@ -1,7 +1,8 @@
 /// Names one unanswered request without pointing at it, so that it may travel to any thread.
 ///
-/// Made of the loop, the connection's descriptor and a number the loop counts up with every request.
-/// Each names at most one request for as long as 2^32 further ones; a stale one is ignored.
+/// Made of the loop, the connection's descriptor and a number the loop counts up with every
+/// request. A stale ticket is ignored, unless 2^32 further requests have brought its number back
+/// on the same descriptor.
 package struct Ticket: Hashable, Sendable {
     package let rawValue: UInt64
 
