@@ -49,7 +49,8 @@ import Testing
 
     @Test func `a fetch answers with zones and the timestamp`() throws {
         let row = try Sample().row()
-        let fragment = #"{"instances":{"sh001":[\#(Self.instance)]},"latest_timestamp":\#(Self.stamp)}"#
+        let fragment =
+            #"{"instances":{"sh001":[\#(Self.instance)]},"latest_timestamp":\#(Self.stamp)}"#
         let head = #"{"code":0,"message":"0","ttl":1,"data":"#
         #expect(answerText(.fetched(try view(zones: [("sh001", [row])]))) == head + fragment + "}")
         #expect(answerText(.polled(try view(zones: [("sh001", [row])]))) == head + fragment + "}")
@@ -74,7 +75,8 @@ import Testing
 
     @Test func `a polls answers in alphabetical order without ttl`() throws {
         let row = try Sample().row()
-        let app = #""a.b":{"instances":{"sh001":[\#(Self.instance)]},"latest_timestamp":\#(Self.stamp)}"#
+        let app =
+            #""a.b":{"instances":{"sh001":[\#(Self.instance)]},"latest_timestamp":\#(Self.stamp)}"#
         #expect(
             answerText(.polledMany([try view(zones: [("sh001", [row])])], missing: []))
                 == #"{"code":0,"data":{\#(app)},"error":{"-404":null},"message":"0"}"#)

@@ -23,7 +23,8 @@ import Testing
         let rows = try rows()
         func json(_ index: Int) -> String {
             let whole = answerText(.renewed(rows[index].instance, renewed: rows[index].renewed))
-            return String(whole.dropFirst(#"{"code":0,"message":"0","ttl":1,"data":"#.count).dropLast())
+            return String(
+                whole.dropFirst(#"{"code":0,"message":"0","ttl":1,"data":"#.count).dropLast())
         }
         #expect(
             answerText(.fetchedAll(RegistryView(rows: rows)))

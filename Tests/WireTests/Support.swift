@@ -44,7 +44,9 @@ struct Reading {
         if case .registered(_, let value) = input { value } else { nil }
     }
     var renewal: Renewal? { if case .renewed(_, let value) = input { value } else { nil } }
-    var cancellation: Cancellation? { if case .cancelled(_, let value) = input { value } else { nil } }
+    var cancellation: Cancellation? {
+        if case .cancelled(_, let value) = input { value } else { nil }
+    }
     var setting: Setting? { if case .set(_, let value) = input { value } else { nil } }
     var fetch: Fetch? { if case .fetched(_, let value) = input { value } else { nil } }
     var fetchMany: FetchMany? { if case .fetchedMany(_, let value) = input { value } else { nil } }
@@ -143,7 +145,8 @@ func view(
 ) throws -> AppView {
     AppView(
         app: try appKey("dev", appid), latest: latest,
-        zones: zones.map { AppView.Zone(name: bytes($0.0), rows: $0.1) }, env: env.map { bytes($0) },
+        zones: zones.map { AppView.Zone(name: bytes($0.0), rows: $0.1) },
+        env: env.map { bytes($0) },
         filter: nil, statuses: 1, revision: 1, made: 0)
 }
 
