@@ -53,7 +53,7 @@ struct Fields {
     func first(_ name: FieldName) -> ByteRange { firsts[name.index] }
 
     private mutating func repair(_ index: Int) {
-        let range = pairs[index].value.range
+        let range = pairs[index].value.bounds
         guard let repaired = UTF8Repair.repaired(bytes.span.extracting(range)) else { return }
         pairs[index].value = ByteRange(start: bytes.count, count: repaired.count)
         bytes.append(contentsOf: repaired)
@@ -63,7 +63,7 @@ struct Fields {
 extension Fields {
     /// Whether it is true as Go parses it; everything else is false, without an error.
     func flag(_ name: FieldName) -> Bool {
-        let range = first(name).range
+        let range = first(name).bounds
         let value = bytes.span.extracting(range)
         switch value.count {
         case 1: return value[0] == 0x31 || value[0] | 0x20 == UInt8(ascii: "t")
@@ -89,7 +89,7 @@ extension Fields {
     }
 
     func number(_ name: FieldName, at range: ByteRange) throws(Rejection) -> Int64 {
-        let text = bytes.span.extracting(range.range)
+        let text = bytes.span.extracting(range.bounds)
         switch WholeNumber.read(text) {
         case .value(let value): return value
         case .malformed:
@@ -120,7 +120,7 @@ extension Fields {
     /// Names go to logs, file names and header lines, so control characters are kept out.
     func check(_ name: FieldName, _ range: ByteRange, bytesMax: Int) throws(Rejection) {
         try checkLength(name, range, bytesMax: bytesMax)
-        let value = bytes.span.extracting(range.range)
+        let value = bytes.span.extracting(range.bounds)
         for index in 0..<value.count where value[index] < 0x20 || value[index] == 0x7F {
             throw Rejection("\(name.text) must not contain control characters")
         }
@@ -143,8 +143,8 @@ extension Fields {
         var found = 0
         for pair in pairs where pair.name == name && !pair.value.isEmpty {
             valueCount += 1
-            var start = pair.value.range.lowerBound
-            let end = pair.value.range.upperBound
+            var start = pair.value.bounds.lowerBound
+            let end = pair.value.bounds.upperBound
             for index in start...end where index == end || bytes[index] == UInt8(ascii: ",") {
                 if index > start {
                     found += 1

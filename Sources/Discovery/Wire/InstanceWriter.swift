@@ -61,7 +61,7 @@ enum InstanceWriter {
             out.append(UInt8(ascii: "\""))
         }
         out.write(pieces.version)
-        write(packed.extracting(version.range), isPlain, &out)
+        write(packed.extracting(version.bounds), isPlain, &out)
         out.write(pieces.metadata)
         for index in 0..<reader.count(in: packed) {
             if index > 0 { out.append(UInt8(ascii: ",")) }
@@ -80,18 +80,22 @@ enum InstanceWriter {
         _ key: InstanceKey, _ env: [UInt8]?, to out: inout OutputSpan<UInt8>
     ) {
         let packed = key.packed.span
+        // The fields lie behind one length byte each: env, appid, zone, hostname.
+        let appid = 1 &+ Int(packed[0])
+        let zone = appid &+ 1 &+ Int(packed[appid])
+        let hostname = zone &+ 1 &+ Int(packed[zone])
         out.write(pieces.zone)
-        writeName(packed.extracting(key.zone.range), to: &out)
+        writeName(packed.extracting(zone &+ 1..<hostname), to: &out)
         out.write(pieces.env)
         if let env {
             out.writeEscaped(env.span)
         } else {
-            writeName(packed.extracting(key.env.range), to: &out)
+            writeName(packed.extracting(1..<appid), to: &out)
         }
         out.write(pieces.appid)
-        writeName(packed.extracting(key.appid.range), to: &out)
+        writeName(packed.extracting(appid &+ 1..<zone), to: &out)
         out.write(pieces.hostname)
-        writeName(packed.extracting(key.hostname.range), to: &out)
+        writeName(packed.extracting(hostname &+ 1..<packed.count), to: &out)
     }
 
     private static func writeNumbers(
@@ -117,7 +121,7 @@ enum InstanceWriter {
         _ reader: inout InstanceContent.Reader, _ packed: Span<UInt8>, _ isPlain: Bool,
         _ out: inout OutputSpan<UInt8>
     ) {
-        write(packed.extracting(reader.field(of: packed).range), isPlain, &out)
+        write(packed.extracting(reader.field(of: packed).bounds), isPlain, &out)
     }
 
     @inline(__always)
@@ -130,8 +134,8 @@ enum InstanceWriter {
     /// Names are nearly always plain: one pass without a branch per byte, then a copy.
     @inline(__always)
     private static func writeName(_ bytes: Span<UInt8>, to out: inout OutputSpan<UInt8>) {
-        var isPlain = true
-        for index in 0..<bytes.count { isPlain = isPlain && bytes[index].isPlainInJSON }
-        write(bytes, isPlain, &out)
+        var marks: UInt8 = 0
+        for index in 0..<bytes.count { marks |= bytes[index].escapeMark }
+        write(bytes, marks == 0, &out)
     }
 }

@@ -115,9 +115,38 @@ enum JSONReader {
         return String(decoding: text, as: UTF8.self)
     }
 
+    /// What is read needs four levels. Foundation of Swift 6.3 traps instead of throwing on a text that
+    /// ends where its own limit of 512 levels is passed (`JSONScanner.scanArray` reports a place behind
+    /// the end), so deep texts do not reach it.
+    private static let depthMax = 16
+
+    /// Brackets are counted as far as the text is JSON; Foundation stops where it is not.
+    private static func isShallow(_ text: Span<UInt8>) -> Bool {
+        var depth = 0
+        var isString = false
+        var index = 0
+        while index < text.count {
+            switch text[index] {
+            case UInt8(ascii: "\""): isString.toggle()
+            case UInt8(ascii: "\\") where isString: index += 1
+            case UInt8(ascii: "["), UInt8(ascii: "{"):
+                if !isString { depth += 1 }
+                if depth > depthMax { return false }
+            case UInt8(ascii: "]"), UInt8(ascii: "}"):
+                if !isString { depth -= 1 }
+            default: break
+            }
+            index += 1
+        }
+        return true
+    }
+
     private static func decode<Value: Decodable>(
         _ type: Value.Type, _ text: Span<UInt8>, _ subject: String
     ) throws(Rejection) -> Value {
+        guard isShallow(text) else {
+            throw Rejection("\(subject) is nested more than \(depthMax) deep")
+        }
         let bytes = [UInt8](capacity: text.count) { out in out.write(text) }
         do {
             return try JSONDecoder().decode(type, from: Data(bytes))

@@ -65,9 +65,10 @@ extension OutputSpan<UInt8> {
         let pairs = hundreds | (halves &- hundreds &* 100) &<< 16
         let tens = (pairs &* 103) &>> 10 & 0x000F_000F_000F_000F
         let digits = (tens | (pairs &- tens &* 10) &<< 8) | 0x3030_3030_3030_3030
-        for shift in 0..<8 {
-            append(UInt8(truncatingIfNeeded: digits &>> UInt64(truncatingIfNeeded: shift &* 8)))
+        let text = InlineArray<8, UInt8> { index in
+            UInt8(truncatingIfNeeded: digits &>> UInt64(truncatingIfNeeded: index &* 8))
         }
+        for index in 0..<8 { append(text[index]) }
     }
 
     private mutating func writeSmall(_ value: Int64) {
@@ -98,7 +99,7 @@ extension OutputSpan<UInt8> {
         var index = 0
         while index < bytes.count {
             let byte = bytes[index]
-            if byte.isPlainInJSON || (byte >= 0x7F && byte != 0xE2) {
+            if byte.escapeMark == 0 || (byte >= 0x7F && byte != 0xE2) {
                 index &+= 1
                 continue
             }
@@ -165,10 +166,34 @@ extension [UInt8] {
     }
 
     mutating func append(quoted range: ByteRange, of packed: [UInt8]) {
-        append(quoted: packed.span.extracting(range.range))
+        append(quoted: packed.span.extracting(range.bounds))
     }
 
     mutating func append(number: Int64) {
         append(addingCapacity: JSONBound.integer) { out in out.write(number) }
+    }
+}
+
+extension UInt8 {
+    /// 0 for what `isPlainInJSON` is true of. Here, so that it is compiled into the loops that ask it
+    /// for each byte, and without a branch, so that they are vectorized.
+    @inline(__always)
+    var escapeMark: UInt8 {
+        var mark: UInt8 = self &- 0x20 < 0x5F ? 0 : 1
+        mark |= self == UInt8(ascii: "\"") ? 1 : 0
+        mark |= self == UInt8(ascii: "\\") ? 1 : 0
+        mark |= self == UInt8(ascii: "<") ? 1 : 0
+        mark |= self == UInt8(ascii: ">") ? 1 : 0
+        mark |= self == UInt8(ascii: "&") ? 1 : 0
+        return mark
+    }
+}
+
+extension ByteRange {
+    /// `range`, compiled into the caller.
+    @inline(__always)
+    var bounds: Range<Int> {
+        let start = Int(truncatingIfNeeded: start)
+        return start..<start &+ Int(truncatingIfNeeded: count)
     }
 }

@@ -87,8 +87,8 @@ extension Span<UInt8> {
     /// Byte order of two parts of it: below, equal to or above 0.
     func compare(_ left: ByteRange, _ right: ByteRange) -> Int {
         let shared = Swift.min(Int(left.count), Int(right.count))
-        let leftStart = left.range.lowerBound
-        let rightStart = right.range.lowerBound
+        let leftStart = left.bounds.lowerBound
+        let rightStart = right.bounds.lowerBound
         for offset in 0..<shared {
             let (one, other) = (self[leftStart &+ offset], self[rightStart &+ offset])
             if one != other { return one < other ? -1 : 1 }

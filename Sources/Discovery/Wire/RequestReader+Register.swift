@@ -41,7 +41,7 @@ extension RequestReader {
         let text = fields.first(.metadata)
         try fields.checkLength(.metadata, text, bytesMax: limits.metadataBytesMax)
         // After `color`, so that a color in the metadata wins: of equal keys the last counts.
-        switch try MetadataReader.read(fields.bytes.span.extracting(text.range), limits) {
+        switch try MetadataReader.read(fields.bytes.span.extracting(text.bounds), limits) {
         case .nothing, .null: break
         case .entries(let entries): metadata += entries
         }

@@ -50,7 +50,7 @@ extension RequestReader {
         var metadata: [Setting.Metadata] = []
         for pair in given {
             try fields.checkLength(.metadata, pair.value, bytesMax: limits.metadataBytesMax)
-            let text = fields.bytes.span.extracting(pair.value.range)
+            let text = fields.bytes.span.extracting(pair.value.bounds)
             switch try MetadataReader.read(text, limits) {
             case .nothing: metadata.append(color.isEmpty ? .unchanged : .merged(color))
             case .null: metadata.append(.cleared)

@@ -74,14 +74,14 @@ package struct RequestReader {
 
     /// `format=array`, which users of brpc add through its unescaped flags.
     private var requestedShape: InstancesShape {
-        let format = fields.bytes.span.extracting(fields.first(.format).range)
+        let format = fields.bytes.span.extracting(fields.first(.format).bounds)
         return format.holds("array") ? .array : settings.shape
     }
 
     /// Copies a value into the batch.
     func copy(_ range: ByteRange, to batch: inout Batch) -> ByteRange {
         let start = batch.bytes.count
-        batch.bytes.append(contentsOf: fields.bytes[range.range])
+        batch.bytes.append(contentsOf: fields.bytes[range.bounds])
         return ByteRange(start: start, count: Int(range.count))
     }
 
@@ -94,7 +94,7 @@ package struct RequestReader {
         let source = fields.bytes.span
         batch.bytes.append(addingCapacity: count &* (1 + PackedKey.fieldBytesMax)) { out in
             for index in 0..<count {
-                let field = source.extracting(ranges[index].range)
+                let field = source.extracting(ranges[index].bounds)
                 out.append(UInt8(truncatingIfNeeded: field.count))
                 out.write(field)
             }
@@ -102,7 +102,7 @@ package struct RequestReader {
         return ByteRange(start: start, count: batch.bytes.count - start)
     }
 
-    func array(_ range: ByteRange) -> [UInt8] { Array(fields.bytes[range.range]) }
+    func array(_ range: ByteRange) -> [UInt8] { Array(fields.bytes[range.bounds]) }
 }
 
 extension Span<UInt8> {
