@@ -21,11 +21,13 @@ import Testing
         Register(
             testDescription: "naming v1.0, v1.1.1, kratos v0.1 to v0.2.2: addrs joined",
             body: "addrs=http%3A%2F%2Fa%3A1%2Cgrpc%3A%2F%2Fb%3A2&appid=a.b&env=dev&hostname=h1"
-                + "&metadata=%7B%22weight%22%3A%2210%22%7D&region=sh&status=1&version=1&zone=sh001"),
+                + "&metadata=%7B%22weight%22%3A%2210%22%7D&region=sh&status=1&version=1"
+                + "&zone=sh001"),
         Register(
             testDescription: "naming v1.1.2, kratos v0.2.3 to v0.6: addrs repeated",
             body: "addrs=http%3A%2F%2Fa%3A1&addrs=grpc%3A%2F%2Fb%3A2&appid=a.b&env=dev&hostname=h1"
-                + "&metadata=%7B%22weight%22%3A%2210%22%7D&region=sh&status=1&version=1&zone=sh001"),
+                + "&metadata=%7B%22weight%22%3A%2210%22%7D&region=sh&status=1&version=1"
+                + "&zone=sh001"),
         Register(
             testDescription: "naming without metadata",
             body: "addrs=http%3A%2F%2Fa%3A1&addrs=grpc%3A%2F%2Fb%3A2&appid=a.b&env=dev&hostname=h1"

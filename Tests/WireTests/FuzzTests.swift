@@ -21,9 +21,11 @@ import Testing
 
     private static let forms = [
         "zone=z&env=e&appid=a&hostname=h&region=r&addrs=http://a:1,grpc://b:2&addrs=c&status=1"
-            + #"&version=1&metadata={"a":"b","c":10}&color=red&dirty_timestamp=17&replication=true"#,
+            + #"&version=1&metadata={"a":"b","c":10}&color=red"#
+            + "&dirty_timestamp=17&replication=true",
         "appid=a,b,c&env=e&latest_timestamp=1,2,3&zone=z&status=3&format=array",
-        "zone=%7A&env=%e4%bd%a0&appid=a%2Cb&hostname=h%2B1&status=%31&metadata=%7B%22a%22%3Anull%7D",
+        "zone=%7A&env=%e4%bd%a0&appid=a%2Cb&hostname=h%2B1&status=%31"
+            + "&metadata=%7B%22a%22%3Anull%7D",
         "zone=z&env=e&appid=a&hostname=h1&hostname=h2&status=1,2&metadata={}&metadata=null"
             + "&set_timestamp=9223372036854775807&from_zone=t",
         #"{"zone":"z","env":"e","appid":["a","b"],"hostname":["h"],"status":1,"addrs":["x","y"],"#

@@ -119,7 +119,8 @@ import Testing
         let other = Self.instance.replacingFirst("sh001", with: "sh002")
         #expect(
             answerText(.fetched(two), shape: .array)
-                == #"{"code":0,"message":"0","ttl":1,"data":{"instances":[\#(Self.instance),\#(other)],"#
+                == #"{"code":0,"message":"0","ttl":1,"data":{"#
+                + #""instances":[\#(Self.instance),\#(other)],"#
                 + #""zone_instances":{"sh001":[\#(Self.instance)],"sh002":[\#(other)]},"#
                 + #""latest_timestamp":\#(Self.stamp)}}"#)
         #expect(

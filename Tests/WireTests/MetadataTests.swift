@@ -106,8 +106,8 @@ import Testing
         #expect(content(plain) == content(full))
     }
 
-    /// Go takes the last of equal names; where Foundation reads, because of the escape, the first is all
-    /// there is.
+    /// Go takes the last of equal names; where Foundation reads, because of the escape, the first
+    /// is all there is.
     @Test func `of equal names the last counts unless Foundation reads them`() throws {
         func metadata(_ json: String) throws -> [String] {
             let registration = try read(.plain(.register, Self.register + json)).registration

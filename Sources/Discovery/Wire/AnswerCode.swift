@@ -12,8 +12,8 @@ extension Answer {
         }
     }
 
-    /// Whether `Kratos-Status-Code` is sent: the reference leaves it out where it could not read the
-    /// parameters.
+    /// Whether `Kratos-Status-Code` is sent: the reference leaves it out where it could not read
+    /// the parameters.
     package var sendsCode: Bool {
         if case .refused(.invalid, _) = self { return false }
         return true

@@ -1,8 +1,8 @@
 package import DiscoveryCore
 
 /// Writes the body of an answer, byte for byte as the reference does: `code`, `message` (the code
-/// again), `ttl` and, where the route has it, `data`. What is looked up by name, as polls are, comes
-/// without `ttl` and in the alphabetical order of a Go map.
+/// again), `ttl` and, where the route has it, `data`. What is looked up by name, as polls are,
+/// comes without `ttl` and in the alphabetical order of a Go map.
 package enum AnswerWriter {
     private static let renewedHead = Literal<39>(#"{"code":0,"message":"0","ttl":1,"data":"#)
 

@@ -6,6 +6,8 @@ enum BodyType: Equatable {
     case refused(Rejection)
 
     static func of(_ contentType: Span<UInt8>) -> BodyType {
+        // What nearly every client sends.
+        if contentType.holds("application/x-www-form-urlencoded") { return .form }
         if names(contentType, "application/json") { return .json }
         if names(contentType, "multipart/form-data") {
             return .refused(

@@ -2,9 +2,9 @@ import DiscoveryCore
 
 /// Reads query strings and urlencoded bodies, on bytes.
 ///
-/// Tolerant, because brpc sends its bodies unescaped: `+` and `%20` are spaces, a bad escape stays as
-/// it is, `;` separates nothing, and no pair can spoil another. (The reference drops a pair with a bad
-/// escape or a `;`.)
+/// Tolerant, because brpc sends its bodies unescaped: `+` and `%20` are spaces, a bad escape stays
+/// as it is, `;` separates nothing, and no pair can spoil another. (The reference drops a pair with
+/// a bad escape or a `;`.)
 struct FormReader {
     private let table = FieldTable()
 

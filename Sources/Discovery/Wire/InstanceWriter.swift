@@ -32,8 +32,8 @@ enum InstanceWriter {
         "dirty_timestamp":0,"latest_timestamp":0}
         """
 
-    /// No fewer bytes than `write` appends. Each packed field has two length bytes, which pay for its
-    /// quotes and comma once doubled.
+    /// No fewer bytes than `write` appends. Each packed field has two length bytes, which pay for
+    /// its quotes and comma once doubled.
     static func bound(_ instance: Instance, env: [UInt8]?) -> Int {
         let content = instance.content
         let contentBytes = content.packed.count * (content.isPlain ? 2 : JSONBound.escaped)

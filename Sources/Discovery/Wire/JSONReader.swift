@@ -115,9 +115,9 @@ enum JSONReader {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// What is read needs four levels. Foundation of Swift 6.3 traps instead of throwing on a text that
-    /// ends where its own limit of 512 levels is passed (`JSONScanner.scanArray` reports a place behind
-    /// the end), so deep texts do not reach it.
+    /// What is read needs four levels. Foundation of Swift 6.3 traps instead of throwing on a text
+    /// that ends where its own limit of 512 levels is passed (`JSONScanner.scanArray` reports a
+    /// place behind the end), so deep texts do not reach it.
     private static let depthMax = 16
 
     /// Brackets are counted as far as the text is JSON; Foundation stops where it is not.

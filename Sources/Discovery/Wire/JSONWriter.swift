@@ -13,8 +13,8 @@ struct Literal<let count: Int>: Sendable {
     }
 }
 
-/// JSON as Go's `encoding/json` writes it, into memory that the caller has made sure of: each writer
-/// has a bound beside it.
+/// JSON as Go's `encoding/json` writes it, into memory that the caller has made sure of: each
+/// writer has a bound beside it.
 extension OutputSpan<UInt8> {
     @inline(__always)
     mutating func write<let length: Int>(_ literal: borrowing Literal<length>) {
@@ -55,8 +55,8 @@ extension OutputSpan<UInt8> {
         writeEight(value &- upper &* 100_000_000)
     }
 
-    /// Eight digits of a value below 10^8: halves, then pairs, then digits, each in one multiplication
-    /// for all lanes of a word.
+    /// Eight digits of a value below 10^8: halves, then pairs, then digits, each in one
+    /// multiplication for all lanes of a word.
     @inline(__always)
     private mutating func writeEight(_ value: UInt64) {
         let high = value / 10_000
@@ -175,8 +175,8 @@ extension [UInt8] {
 }
 
 extension UInt8 {
-    /// 0 for what `isPlainInJSON` is true of. Here, so that it is compiled into the loops that ask it
-    /// for each byte, and without a branch, so that they are vectorized.
+    /// 0 for what `isPlainInJSON` is true of. Here, so that it is compiled into the loops that ask
+    /// it for each byte, and without a branch, so that they are vectorized.
     @inline(__always)
     var escapeMark: UInt8 {
         var mark: UInt8 = self &- 0x20 < 0x5F ? 0 : 1

@@ -1,7 +1,7 @@
 import DiscoveryCore
 
-/// poll and polls: env and appid are required. A zone narrows the answer; hostname is not needed (the
-/// reference wants it, and confuses two polls that share one).
+/// poll and polls: env and appid are required. A zone narrows the answer; hostname is not needed
+/// (the reference wants it, and confuses two polls that share one).
 extension RequestReader {
     func poll(_ header: Span<UInt8>?, _ batch: inout Batch) throws(Rejection) -> Poll {
         let env = try fields.required(.env, limits)
@@ -54,8 +54,9 @@ extension RequestReader {
         batch.pollTargets.removeLast(batch.pollTargets.count - place)
     }
 
-    /// The time a client gives in `x1-bmspy-timeout`, milliseconds, ends the poll 20 ms earlier, as in
-    /// the reference; it never holds one for longer. What is no number above zero is not looked at.
+    /// The time a client gives in `x1-bmspy-timeout`, milliseconds, ends the poll 20 ms earlier, as
+    /// in the reference; it never holds one for longer. What is no number above zero is not looked
+    /// at.
     private func hold(_ header: Span<UInt8>?) -> Int64 {
         guard let header, case .value(let given) = WholeNumber.read(header), given > 0 else {
             return settings.pollHold

@@ -2,8 +2,8 @@ package import DiscoveryCore
 
 /// Turns requests into the inputs of a node.
 ///
-/// One per loop: it keeps what it decodes into between requests, so that renewals, fetches and polls
-/// of the usual size allocate nothing. Its parts lie in the files named after the requests.
+/// One per loop: it keeps what it decodes into between requests, so that renewals, fetches and
+/// polls of the usual size allocate nothing. Its parts lie in the files named after the requests.
 package struct RequestReader {
     let settings: WireSettings
     var fields = Fields()
@@ -18,9 +18,9 @@ package struct RequestReader {
 
     /// Appends one input for the request, or throws and leaves the batch as it was.
     ///
-    /// A GET's body and content type are not looked at. On a POST query and body are merged, because
-    /// kratos v2 and v3 send everything in the query: of a scalar the first value that is not empty
-    /// counts, body before query. `holdHeader` is the value of `x1-bmspy-timeout`.
+    /// A GET's body and content type are not looked at. On a POST query and body are merged,
+    /// because kratos v2 and v3 send everything in the query: of a scalar the first value that is
+    /// not empty counts, body before query. `holdHeader` is the value of `x1-bmspy-timeout`.
     package mutating func read(
         route: Route, id: RequestID, query: Span<UInt8>, body: Span<UInt8>,
         contentType: Span<UInt8>?, holdHeader: Span<UInt8>?, into batch: inout Batch

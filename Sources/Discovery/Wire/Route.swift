@@ -26,8 +26,9 @@ package enum Route: UInt8, CaseIterable, Sendable {
         }
     }
 
-    /// The route of a path without its query. As the reference does it: a path that is none is tried
-    /// again decoded and cleaned of `//`, `/./` and `/../`; one that ends in a slash is never a route.
+    /// The route of a path without its query. As the reference does it: a path that is none is
+    /// tried again decoded and cleaned of `//`, `/./` and `/../`; one that ends in a slash is never
+    /// a route.
     package static func find(path: Span<UInt8>) -> Route? {
         if let route = exact(path) { return route }
         let cleaned = clean(path)

@@ -134,8 +134,8 @@ package enum ViewWriter {
     }
 }
 
-/// The bytes made of one view, each once, when first asked for. Hangs on `AppView.attachment`, so it
-/// lives as long as the view and is used by the owner of the node only.
+/// The bytes made of one view, each once, when first asked for. Hangs on `AppView.attachment`, so
+/// it lives as long as the view and is used by the owner of the node only.
 package final class ViewEncoding {
     /// The answers that hold one application and nothing else.
     package enum Body {

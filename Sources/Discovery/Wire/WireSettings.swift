@@ -1,14 +1,14 @@
 package import DiscoveryCore
 
-/// What a request may hold at most. Over a limit is answered -400 with the limit and what was found,
-/// never cut silently.
+/// What a request may hold at most. Over a limit is answered -400 with the limit and what was
+/// found, never cut silently.
 package struct WireLimits: Sendable {
     /// Pairs in the query and the body together, unknown ones included; empty ones cost nothing.
     package var pairsMax = 10_000
     /// Bytes of zone, env, appid and hostname: one length byte in a packed key.
     package var keyBytesMax = PackedKey.fieldBytesMax
-    /// Bytes of region, version, color and each address. The longest seen in the field is an address
-    /// with a query of some 200.
+    /// Bytes of region, version, color and each address. The longest seen in the field is an
+    /// address with a query of some 200.
     package var fieldBytesMax = 1024
     package var addrsMax = 128
     package var metadataEntriesMax = 512
