@@ -81,5 +81,8 @@ private let get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
         await #expect(processExitsWith: .failure) {
             _ = ReplyHead(status: 100, reason: "Continue", contentType: "text/plain")
         }
+        await #expect(processExitsWith: .failure) {
+            _ = ReplyHead(status: 204, reason: "No Content", contentType: "text/plain")
+        }
     }
 }

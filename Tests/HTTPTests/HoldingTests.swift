@@ -58,6 +58,48 @@ private let park = "GET /park HTTP/1.1\r\nHost: h\r\nX-Mark: m\r\n\r\n"
         writer.join()
     }
 
+    @Test func `a shared body lives until its last reader has it, and no longer`() throws {
+        let server = try TestServer()
+        let sockets = (0..<3).map { _ in server.connect(receiveBufferBytes: 4096) }
+        var tickets: [Ticket] = []
+        for socket in sockets {
+            socket.send(park)
+            tickets.append(try #require(server.events.nextTicket()))
+        }
+        var body: SharedBody? = SharedBody([UInt8](repeating: 0x62, count: 8 << 20))
+        weak let watched = body
+        server.group.handles[0].post(
+            tickets.map {
+                AddressedReply(
+                    ticket: $0, head: ScriptedClient.okHead, body: body ?? SharedBody([]))
+            })
+        body = nil
+        #expect(server.statistics { $0.slowReplies == 3 }.slowReplies == 3)
+        #expect(sockets[0].receiveReply()?.body.utf8.count == 8 << 20)
+        sockets[1].reset()
+        #expect(watched != nil)
+        #expect(sockets[2].receiveReply()?.body.utf8.count == 8 << 20)
+        #expect(server.statistics { $0.connectionsOpen == 2 }.connectionsOpen == 2)
+        #expect(watched == nil)
+    }
+
+    @Test func `half a request behind a held one has its time after the reply`() throws {
+        var limits = HTTPLimits()
+        limits.headSecondsMax = 1
+        let server = try TestServer(limits)
+        let socket = server.connect()
+        socket.send(park + "GET /ne")
+        let ticket = try #require(server.events.nextTicket())
+        #expect(!socket.isReadable(within: 1500))
+        server.post(ticket, "first")
+        #expect(socket.receiveReply()?.body == "first")
+        socket.send("xt HTTP/1.1\r\nHost: h\r\n\r\n")
+        #expect(socket.receiveReply()?.body == "get /next| - ")
+        // Without a held request in front, it is refused in time.
+        socket.send("GET /ne")
+        #expect(socket.receiveReply()?.status == 400)
+    }
+
     @Test func `300 held requests are forgotten when their clients hang up`() throws {
         let server = try TestServer()
         let sockets = (0..<300).map { _ in server.connect() }

@@ -109,6 +109,13 @@ extension EventLoop {
     }
 
     private func overdue(_ connection: Connection) {
+        // Behind a held request or a slow reply reading may be off: the rest of the message may
+        // have come long ago. Its clock starts anew until only the client can be at fault.
+        let isBehindOthers = !connection.isQuiet || connection.framed != connection.received
+        if isBehindOthers, connection.due != .lingerEnd {
+            setDue(connection, connection.due)
+            return
+        }
         connection.dueNanoseconds = 0
         switch connection.due {
         case .firstByte, .lingerEnd: close(connection)

@@ -42,8 +42,9 @@ extension EventLoop {
     /// Writes the head through evhttp and the body behind it, at once if the socket takes them.
     ///
     /// The body goes straight into the output buffer: evhttp would move it there through a buffer
-    /// of its own. It knows nothing of it then, so Content-Length is ours too. `addBody` returns false
-    /// when memory ran out; the promised length cannot be kept then, so the connection is closed.
+    /// of its own. It knows nothing of it then, so Content-Length is ours too. `addBody` returns
+    /// false when memory ran out; the promised length cannot be kept then, so the connection is
+    /// closed.
     private func answer(
         _ connection: Connection, _ head: ReplyHead, byteCount: Int,
         addBody: (OpaquePointer) -> Bool

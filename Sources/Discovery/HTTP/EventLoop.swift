@@ -169,6 +169,8 @@ internal import Glibc
         settleSuspects()
         freeDetached()
         resumeBelowConnectionsMax()
+        // Those the loop has refused to hold: their client hears of it in a turn of its own.
+        if !departed.isEmpty { handle.wake() }
         endTurn()
     }
 
@@ -187,7 +189,8 @@ internal import Glibc
             publishStatistics(now)
         } else if statistics.turns == publishedTurns &+ 1 {
             // The first turn since: should no other follow, the timer will show it.
-            timers?.publish.arm(afterNanoseconds: Self.publishNanoseconds + Self.coarseNanoseconds)
+            timers?.publish.arm(
+                afterNanoseconds: Self.publishNanoseconds + Self.coarseNanoseconds)
         }
     }
 
@@ -212,8 +215,9 @@ internal import Glibc
     }
 
     private func tellDeparted() {
-        // The client cannot add to the list, but a reply it makes can close a connection.
-        while let ticket = departed.popLast() { client?.clientLeft(ticket) }
+        // Nothing the client can do adds to the list: a reply closes answered requests only.
+        for ticket in departed { client?.clientLeft(ticket) }
+        departed.removeAll(keepingCapacity: true)
     }
 
     private func freeDetached() {

@@ -2,7 +2,8 @@
 /// comes from that thread.
 package protocol LoopClient: AnyObject {
     /// A whole request has arrived. Decode what is needed: the request ends with the call. It may
-    /// be answered with `EventLoop.reply` at once, in `turnEnded`, or at any later time by its ticket.
+    /// be answered with `EventLoop.reply` at once, in `turnEnded`, or at any later time by its
+    /// ticket.
     func received(_ request: borrowing Request)
 
     /// The client of an unanswered request hung up, or the loop had to answer it itself. The ticket

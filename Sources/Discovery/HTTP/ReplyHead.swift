@@ -5,7 +5,8 @@ internal import Glibc
 /// Sendable because the C strings are never written after `init`; nothing hands out a mutable
 /// pointer to them. They are what makes a reply cost no Swift string and no allocation of ours.
 @safe package final class ReplyHead: Sendable {
-    /// 200...599.
+    /// 200...599, but neither 204 nor 304: every reply has a Content-Length and, save for HEAD,
+    /// that many bytes, which those two must not.
     package let status: Int
     /// The connection is closed behind the reply, and told so.
     package let closes: Bool
@@ -20,6 +21,7 @@ internal import Glibc
         headers: [(name: String, value: String)] = [], closes: Bool = false
     ) {
         precondition((200...599).contains(status), "a final status is needed, got \(status)")
+        precondition(status != 204 && status != 304, "\(status) is a status without a body")
         let texts = [reason, contentType] + headers.flatMap { [$0.name, $0.value] }
         for text in texts {
             precondition(
