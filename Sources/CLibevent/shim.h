@@ -16,7 +16,8 @@
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 #include <event2/util.h>
-// The Glibc module does not export it; loops are woken through it.
+// The Glibc module exports neither: malloc_usable_size for what libevent frees, eventfd to wake loops.
+#include <malloc.h>
 #include <sys/eventfd.h>
 
 #endif

@@ -23,6 +23,7 @@ package struct LoopGroup: Sendable {
         precondition((1...Ticket.loopMax).contains(count), "1...255 loops, got \(count)")
         // Writing to a connection the client has closed is an error like others, not a signal.
         signal(SIGPIPE, SIG_IGN)
+        LibeventMemory.install()
         let handles = (0..<count).map { LoopHandle(index: $0) }
         var ports = configuration.listeners.map(\.port)
         var threads: [pthread_t] = []
