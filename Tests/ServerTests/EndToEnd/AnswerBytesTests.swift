@@ -35,7 +35,8 @@ extension EndToEndTests {
             #expect(reply.head == head(code, reply), sourceLocation: location)
             let date = try #require(reply.header("Date"), sourceLocation: location)
             #expect(
-                date.wholeMatch(of: /[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} 20[0-9]{2} [0-9:]{8} GMT/)
+                date.wholeMatch(
+                    of: /[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} 20[0-9]{2} [0-9:]{8} GMT/)
                     != nil, sourceLocation: location)
         }
 
@@ -62,7 +63,8 @@ extension EndToEndTests {
                         renew,
                         Form.key("a", [("replication", "true"), ("dirty_timestamp", dirty)])),
                     code: code,
-                    #"{"code":\#(code),"message":"\#(code)","ttl":1,"data":\#(Self.instance("a"))}"#)
+                    #"{"code":\#(code),"message":"\#(code)","ttl":1,"data":\#(Self.instance("a"))}"#
+                )
             }
             try expect(
                 node.post("/discovery/set", Form.key("a", [("status", "1")])), code: "0", Self.done)
