@@ -61,7 +61,9 @@ struct JSON {
 
     private var members: [String: Any] {
         get throws {
-            guard let members = value as? [String: Any] else { throw Failure("no object: \(value)") }
+            guard let members = value as? [String: Any] else {
+                throw Failure("no object: \(value)")
+            }
             return members
         }
     }

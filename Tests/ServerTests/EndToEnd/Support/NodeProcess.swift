@@ -60,15 +60,12 @@ final class NodeProcess {
         return try ChildProcess("/bin/sh", ["-c", script, program] + words)
     }
 
-    /// The port at the end of the address that the log line names.
+    /// The port at the end of the address that a log line names behind the message.
     private static func port(_ message: String, _ child: ChildProcess) -> UInt16? {
         child.errors.wait(within: 20) { lines in
             for line in lines {
-                let words = line.split(separator: " ").drop { $0 != message.prefix { $0 != " " } }
-                guard words.count > 2, words.dropFirst().first == "on",
-                    let port = words.dropFirst(2).first?.split(separator: ":").last
-                else { continue }
-                return UInt16(port)
+                guard let place = line.firstRange(of: "\(message) 127.0.0.1:") else { continue }
+                return UInt16(line[place.upperBound...].prefix { $0.isNumber })
             }
             return nil
         }
