@@ -13,5 +13,22 @@ extension EndToEndTests {
             #expect(zones.count == 6)
             #expect(node.stop() == .exited(0))
         }
+
+        @Test func `thousands of zones make no page of thousands of lines`() throws {
+            let node = try NodeProcess()
+            let client = try node.connect()
+            for start in stride(from: 0, to: 3000, by: 100) {
+                let requests = (start..<start + 100).map {
+                    HTTPRequest.post(
+                        "/discovery/register", Form.register("a", [("zone", "z\($0)")]))
+                }
+                try client.send(requests.joined())
+                for _ in requests { #expect(try client.reply().code == 0) }
+            }
+            let metrics = try node.metrics()
+            #expect(metrics.samples.count { $0.name == "discovery_instances" } == 2 * 1000)
+            let listed = try metrics.sum("discovery_instances")
+            #expect(try listed + metrics.sum("discovery_instances_unlisted") == 3001)
+        }
     }
 }
