@@ -30,5 +30,12 @@ extension EndToEndTests {
             let listed = try metrics.sum("discovery_instances")
             #expect(try listed + metrics.sum("discovery_instances_unlisted") == 3001)
         }
+
+        @Test func `fetch all is counted among the requests`() throws {
+            let node = try NodeProcess()
+            #expect(try node.get("/discovery/fetch/all").code == 0)
+            let labels = ["route": "fetch/all", "code": "0"]
+            #expect(try node.metric("discovery_requests_total", labels) == 1)
+        }
     }
 }
