@@ -213,7 +213,9 @@ extension Node {
             }
             let old = registry.instance(at: slot)
             guard let content = merge(change.metadata, into: old.content) else {
-                return .refused(.invalid, "metadata has too many entries")
+                return .refused(
+                    .invalid,
+                    "metadata may have at most \(settings.metadataBytesMax) bytes, with what is there")
             }
             planned.append((slot, content, change.status ?? old.status))
         }
@@ -237,8 +239,16 @@ extension Node {
     ) -> InstanceContent? {
         switch metadata {
         case .unchanged: content
-        case .merged(let entries): content.merging(entries, keepsOld: true)
+        case .merged(let entries): withinLimit(content.merging(entries, keepsOld: true))
         case .cleared: content.merging([], keepsOld: false)
         }
+    }
+
+    /// Nil if one set after the other has gathered more than an instance may have.
+    private func withinLimit(_ content: InstanceContent?) -> InstanceContent? {
+        guard let content else { return nil }
+        var count = 0
+        for entry in content.unpacked.metadata { count += entry.key.count + entry.value.count }
+        return count <= settings.metadataBytesMax ? content : nil
     }
 }

@@ -37,5 +37,21 @@ extension EndToEndTests {
             let labels = ["route": "fetch/all", "code": "0"]
             #expect(try node.metric("discovery_requests_total", labels) == 1)
         }
+
+        @Test func `set cannot gather more metadata than register may bring`() throws {
+            let node = try NodeProcess("[registry]\nmetadata_bytes_max = 300\n")
+            #expect(try node.register("a", [("metadata", "{}")]).code == 0)
+            let value = String(repeating: "x", count: 200)
+            func set(_ name: String) throws -> HTTPReply {
+                let metadata = ("metadata", #"{"\#(name)":"\#(value)"}"#)
+                return try node.post("/discovery/set", Form.key("a", [metadata]))
+            }
+            #expect(try set("one").code == 0)
+            let second = try set("two")
+            #expect(try second.code == -400)
+            #expect(try second.message.contains("300"))
+            // In the place of what is there it fits.
+            #expect(try set("one").code == 0)
+        }
     }
 }
