@@ -53,5 +53,19 @@ extension EndToEndTests {
             // In the place of what is there it fits.
             #expect(try set("one").code == 0)
         }
+
+        @Test func `a node without a descriptor left does not say that none is open`() throws {
+            OpenFiles.raiseLimit()
+            let node = try NodeProcess(files: 24)
+            #expect(try node.adminPage("/livez").status == 200)
+            let clients = try (0..<40).map { _ in try node.connect() }
+            let pauses = ["reason": "descriptors"]
+            #expect(
+                try eventually {
+                    try node.metric("discovery_accept_pauses_total", pauses) > 0
+                })
+            #expect(try node.metric("process_open_fds") == 24)
+            for client in clients { client.close() }
+        }
     }
 }
