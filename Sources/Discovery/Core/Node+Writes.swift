@@ -213,9 +213,9 @@ extension Node {
             }
             let old = registry.instance(at: slot)
             guard let content = merge(change.metadata, into: old.content) else {
+                let max = settings.metadataBytesMax
                 return .refused(
-                    .invalid,
-                    "metadata may have at most \(settings.metadataBytesMax) bytes, with what is there")
+                    .invalid, "metadata may have at most \(max) bytes, with what is there")
             }
             planned.append((slot, content, change.status ?? old.status))
         }

@@ -1,8 +1,8 @@
 import Testing
 
 extension EndToEndTests {
-    /// Bytes that are no HTTP request, or one that is too large: 400, 405 or 413, and the connection
-    /// is closed, because nobody knows where the next request would begin.
+    /// Bytes that are no HTTP request, or one that is too large: 400, 405 or 413, and the
+    /// connection is closed, because nobody knows where the next request would begin.
     @Suite struct BadFrameTests {
         struct Row: CustomTestStringConvertible {
             var reason: String

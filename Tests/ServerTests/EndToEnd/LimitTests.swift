@@ -3,8 +3,8 @@ import Testing
 extension EndToEndTests {
     /// Every limit has an answer, and ends nothing but what went over it.
     @Suite struct LimitTests {
-        /// `files`: with 100, accepting stops at connections_max, which is what the descriptors allow;
-        /// with 24 the descriptors run out first.
+        /// `files`: with 100, accepting stops at connections_max, which is what the descriptors
+        /// allow; with 24 the descriptors run out first.
         @Test(arguments: [(100, "connections_max"), (24, "descriptors")])
         func `too many connections make no node spin`(_ row: (files: Int, reason: String)) throws {
             OpenFiles.raiseLimit()

@@ -74,8 +74,8 @@ struct PrometheusText {
         families[name] = family
     }
 
-    /// By the bytes of their labels. Strings are equal when they look alike, "é" in one scalar and in
-    /// two: names that clients choose may do that, and are different nevertheless.
+    /// By the bytes of their labels. Strings are equal when they look alike, "é" in one scalar and
+    /// in two: names that clients choose may do that, and are different nevertheless.
     private static func ordered(
         _ samples: [(labels: String, lines: String)]
     ) -> [(labels: String, lines: String)] {

@@ -2,8 +2,8 @@ import Foundation
 import Testing
 
 extension EndToEndTests {
-    /// The Go clients: `naming` of the reference and the fork of it in kratos v0. Whole sessions, as
-    /// they send them; keys sorted, because Go sorts them.
+    /// The Go clients: `naming` of the reference and the fork of it in kratos v0. Whole sessions,
+    /// as they send them; keys sorted, because Go sorts them.
     @Suite struct GoClientTests {
         let node: NodeProcess
 
