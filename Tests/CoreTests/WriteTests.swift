@@ -223,7 +223,7 @@ import Testing
     }
 
     @Test func `metadata cannot grow without bound by one set after the other`() {
-        let test = TestNode { $0.contentBytesMax = 2_000 }
+        let test = TestNode { $0.metadataBytesMax = 2_000 }
         _ = test.register("h1")
         var refused = 0
         for number in 0..<100 {

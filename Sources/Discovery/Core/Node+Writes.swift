@@ -212,12 +212,10 @@ extension Node {
                 return .refused(.invalid, "hostname \(name) is not registered in this zone")
             }
             let old = registry.instance(at: slot)
-            guard let content = merge(change.metadata, into: old.content),
-                content.packed.count <= settings.contentBytesMax
-            else {
+            guard let content = merge(change.metadata, into: old.content) else {
+                let max = settings.metadataBytesMax
                 return .refused(
-                    .invalid,
-                    "metadata would grow past the limit of \(settings.contentBytesMax) bytes")
+                    .invalid, "metadata may have at most \(max) bytes, with what is there")
             }
             planned.append((slot, content, change.status ?? old.status))
         }
@@ -241,8 +239,16 @@ extension Node {
     ) -> InstanceContent? {
         switch metadata {
         case .unchanged: content
-        case .merged(let entries): content.merging(entries, keepsOld: true)
+        case .merged(let entries): withinLimit(content.merging(entries, keepsOld: true))
         case .cleared: content.merging([], keepsOld: false)
         }
+    }
+
+    /// Nil if one set after the other has gathered more than an instance may have.
+    private func withinLimit(_ content: InstanceContent?) -> InstanceContent? {
+        guard let content else { return nil }
+        var count = 0
+        for entry in content.unpacked.metadata { count += entry.key.count + entry.value.count }
+        return count <= settings.metadataBytesMax ? content : nil
     }
 }

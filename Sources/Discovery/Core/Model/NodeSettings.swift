@@ -22,9 +22,9 @@ package struct NodeSettings: Sendable {
     package var tombstonesMax = 100_000
     package var instancesMax = 4_000_000
     package var appsMax = 1_000_000
-    /// Bytes of one instance's content. A `set` lays metadata over metadata, so without this limit it
-    /// could grow for ever.
-    package var contentBytesMax = 128 * 1024
+    /// Bytes of the keys and values that `set` may gather in the metadata of one instance. What
+    /// register brings is limited where it is read.
+    package var metadataBytesMax = 65_536
 
     package var pollHold = 30 * Duration.second
     /// After a wake-up of an application the next one waits this long, so that bursts become one.

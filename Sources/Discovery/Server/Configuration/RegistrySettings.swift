@@ -31,7 +31,8 @@ struct RegistrySettings: Sendable, Equatable {
     var addrsMax = 64
 
     static let startupProtectionSecondsRange = 0...3600
-    static let leaseSecondsRange = 30...3600
+    /// Below the 30 s of the clients only for rehearsals: it removes every one of them.
+    static let leaseSecondsRange = 1...3600
     static let percentRange = 1...100
     static let protectionCeilingSecondsRange = 90...86_400
     static let tombstoneSecondsRange = 60...604_800

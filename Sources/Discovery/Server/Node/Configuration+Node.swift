@@ -23,6 +23,7 @@ extension Configuration {
         settings.tombstonesMax = registry.tombstonesMax
         settings.instancesMax = registry.instancesMax
         settings.appsMax = registry.appsMax
+        settings.metadataBytesMax = registry.metadataBytesMax
         settings.pollHold = Int64(polls.holdSeconds) * Duration.second
         settings.wakeInterval = Int64(polls.coalesceMilliseconds) * Duration.millisecond
         settings.waitersMax = polls.waitersMax

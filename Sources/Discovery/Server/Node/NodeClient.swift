@@ -151,6 +151,7 @@ final class NodeClient: LoopClient {
                 table.count(asked.route, reply.code)
                 if asked.turn == turnNumber { table.time(asked.route, nanoseconds: took) }
             }
+            for ticket in turn.deferred { table.count(asked[ticket.slot].route, .ok) }
             for replies in turn.foreign {
                 for reply in replies { table.count(.polls, reply.code) }
             }

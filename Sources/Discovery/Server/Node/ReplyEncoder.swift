@@ -27,7 +27,9 @@ struct ReplyEncoder: Sendable {
             put(.shared(view.bodies.fetch(.byZone, view)), answer, ticket, in: &turn)
         case .polledMany(let views, let missing) where views.count == 1 && missing.isEmpty:
             put(.shared(views[0].bodies.polls(views[0])), answer, ticket, in: &turn)
-        case .fetchedAll(let view): bulk.reply(to: ticket, with: view)
+        case .fetchedAll(let view):
+            turn.deferred.append(ticket)
+            bulk.reply(to: ticket, with: view)
         case .renewed, .conflict, .outdated, .unknownHost, .unknownWithData, .unknown, .pollUnknown,
             .zoneUnknown, .fetchedMany, .polledMany, .nodes, .refused:
             let start = turn.bytes.count

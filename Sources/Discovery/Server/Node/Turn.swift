@@ -17,6 +17,8 @@ struct Turn: Sendable {
     var bytes: [UInt8] = []
     /// Replies for tickets of other loops, by loop: polls that were held there.
     var foreign: [[ForeignReply]]
+    /// Requests of this loop whose reply is made elsewhere and leaves later; all of them succeed.
+    var deferred: [Ticket] = []
 
     init(loop: Int, loopCount: Int) {
         self.loop = loop
@@ -50,6 +52,7 @@ struct Turn: Sendable {
         if !shapes.isEmpty { shapes.removeAll() }
         replies.removeAll(keepingCapacity: true)
         bytes.removeAll(keepingCapacity: true)
+        deferred.removeAll(keepingCapacity: true)
         for index in foreign.indices where !foreign[index].isEmpty { foreign[index] = [] }
     }
 }

@@ -54,15 +54,7 @@ struct MetricsPage: Sendable {
     }
 
     private func writeNode(_ report: NodeReport, _ text: inout PrometheusText) {
-        for (place, count) in report.instances.counts {
-            let env = String(decoding: place.env, as: UTF8.self)
-            let zone = String(decoding: place.zone, as: UTF8.self)
-            for (status, number) in [("up", count.up), ("waiting", count.waiting)] {
-                text.gauge(
-                    "discovery_instances", help: "Registered instances.",
-                    labels: ["env": env, "zone": zone, "status": status], number)
-            }
-        }
+        writeInstances(report.instances, &text)
         text.gauge(
             "discovery_apps", help: "Applications with instances or waiting polls.",
             report.applications)
@@ -88,6 +80,28 @@ struct MetricsPage: Sendable {
                 labels: ["state": state], isSet ? 1 : 0)
         }
         writeStatistics(report.statistics, &text)
+    }
+
+    /// Clients choose the names of envs and zones, so only so many become lines of their own.
+    private static let placesMax = 1000
+
+    private func writeInstances(_ census: Census, _ text: inout PrometheusText) {
+        // The largest; of equals any.
+        let places = census.counts.sorted { $0.value.total > $1.value.total }
+        for (place, count) in places.prefix(MetricsPage.placesMax) {
+            let env = String(decoding: place.env, as: UTF8.self)
+            let zone = String(decoding: place.zone, as: UTF8.self)
+            for (status, number) in [("up", count.up), ("waiting", count.waiting)] {
+                text.gauge(
+                    "discovery_instances", help: "Registered instances.",
+                    labels: ["env": env, "zone": zone, "status": status], number)
+            }
+        }
+        text.gauge(
+            "discovery_instances_unlisted",
+            help: "Registered instances in all envs and zones beyond the largest "
+                + "\(MetricsPage.placesMax).",
+            places.dropFirst(MetricsPage.placesMax).reduce(0) { $0 + $1.value.total })
     }
 
     private func writeStatistics(_ statistics: NodeStatistics, _ text: inout PrometheusText) {
@@ -163,4 +177,8 @@ struct MetricsPage: Sendable {
             "process_cpu_milliseconds_total", help: "Processor time, user and system.",
             process.cpuMilliseconds)
     }
+}
+
+extension Census.Count {
+    fileprivate var total: Int { up + waiting }
 }

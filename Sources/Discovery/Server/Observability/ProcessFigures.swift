@@ -18,7 +18,8 @@ struct ProcessFigures: Sendable {
         if unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 {
             figures.cpuMilliseconds = milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime)
         }
-        figures.openFiles = countOpenFiles()
+        // Counting needs one itself: when there is none left, all are open.
+        figures.openFiles = countOpenFiles() ?? figures.openFilesMax
         figures.residentBytes = readResidentBytes()
         return figures
     }
@@ -27,8 +28,8 @@ struct ProcessFigures: Sendable {
         UInt64(clamping: time.tv_sec) * 1000 + UInt64(clamping: time.tv_usec) / 1000
     }
 
-    private static func countOpenFiles() -> Int {
-        guard let folder = unsafe opendir("/proc/self/fd") else { return 0 }
+    private static func countOpenFiles() -> Int? {
+        guard let folder = unsafe opendir("/proc/self/fd") else { return nil }
         defer { unsafe closedir(folder) }
         var count = 0
         while unsafe readdir(folder) != nil { count += 1 }

@@ -59,9 +59,7 @@ struct PrometheusText {
         for (name, family) in families.sorted(by: { $0.key < $1.key }) {
             text += "# HELP \(name) \(Self.escaped(family.help, quotes: false))\n"
             text += "# TYPE \(name) \(family.kind.rawValue)\n"
-            for sample in family.samples.sorted(by: { $0.labels < $1.labels }) {
-                text += sample.lines
-            }
+            for sample in Self.ordered(family.samples) { text += sample.lines }
         }
         return text
     }
@@ -72,10 +70,22 @@ struct PrometheusText {
         precondition(Self.isName(name, colons: true), "a metric has a name that Prometheus refuses")
         var family = families[name] ?? Family(kind: kind, help: help)
         precondition(family.kind == kind, "a metric is used as two kinds")
-        precondition(
-            !family.samples.contains { $0.labels == labels }, "a metric has the same labels twice")
         family.samples.append((labels, lines))
         families[name] = family
+    }
+
+    /// By the bytes of their labels. Strings are equal when they look alike, "é" in one scalar and
+    /// in two: names that clients choose may do that, and are different nevertheless.
+    private static func ordered(
+        _ samples: [(labels: String, lines: String)]
+    ) -> [(labels: String, lines: String)] {
+        let ordered = samples.sorted { $0.labels.utf8.lexicographicallyPrecedes($1.labels.utf8) }
+        for (sample, next) in zip(ordered, ordered.dropFirst()) {
+            precondition(
+                !sample.labels.utf8.elementsEqual(next.labels.utf8),
+                "a metric has the same labels twice")
+        }
+        return ordered
     }
 
     private static func braces(_ labels: String) -> String {

@@ -1,0 +1,71 @@
+import Testing
+
+extension EndToEndTests {
+    /// Faults of this node that these tests found, each named after what was wrong.
+    @Suite struct FaultTests {
+        @Test func `zones that look alike to people do not end the node`() throws {
+            let node = try NodeProcess()
+            // One letter, and a letter with an accent behind it.
+            for zone in ["caf\u{E9}", "cafe\u{301}"] {
+                #expect(try node.register("a", [("zone", zone)]).code == 0)
+            }
+            let zones = try node.metrics().samples.filter { $0.name == "discovery_instances" }
+            #expect(zones.count == 6)
+            #expect(node.stop() == .exited(0))
+        }
+
+        @Test func `thousands of zones make no page of thousands of lines`() throws {
+            let node = try NodeProcess()
+            let client = try node.connect()
+            for start in stride(from: 0, to: 3000, by: 100) {
+                let requests = (start..<start + 100).map {
+                    HTTPRequest.post(
+                        "/discovery/register", Form.register("a", [("zone", "z\($0)")]))
+                }
+                try client.send(requests.joined())
+                for _ in requests { #expect(try client.reply().code == 0) }
+            }
+            let metrics = try node.metrics()
+            #expect(metrics.samples.count { $0.name == "discovery_instances" } == 2 * 1000)
+            let listed = try metrics.sum("discovery_instances")
+            #expect(try listed + metrics.sum("discovery_instances_unlisted") == 3001)
+        }
+
+        @Test func `fetch all is counted among the requests`() throws {
+            let node = try NodeProcess()
+            #expect(try node.get("/discovery/fetch/all").code == 0)
+            let labels = ["route": "fetch/all", "code": "0"]
+            #expect(try node.metric("discovery_requests_total", labels) == 1)
+        }
+
+        @Test func `set cannot gather more metadata than register may bring`() throws {
+            let node = try NodeProcess("[registry]\nmetadata_bytes_max = 300\n")
+            #expect(try node.register("a", [("metadata", "{}")]).code == 0)
+            let value = String(repeating: "x", count: 200)
+            func set(_ name: String) throws -> HTTPReply {
+                let metadata = ("metadata", #"{"\#(name)":"\#(value)"}"#)
+                return try node.post("/discovery/set", Form.key("a", [metadata]))
+            }
+            #expect(try set("one").code == 0)
+            let second = try set("two")
+            #expect(try second.code == -400)
+            #expect(try second.message.contains("300"))
+            // In the place of what is there it fits.
+            #expect(try set("one").code == 0)
+        }
+
+        @Test func `a node without a descriptor left does not say that none is open`() throws {
+            OpenFiles.raiseLimit()
+            let node = try NodeProcess(files: 24)
+            #expect(try node.adminPage("/livez").status == 200)
+            let clients = try (0..<40).map { _ in try node.connect() }
+            let pauses = ["reason": "descriptors"]
+            #expect(
+                try eventually {
+                    try node.metric("discovery_accept_pauses_total", pauses) > 0
+                })
+            #expect(try node.metric("process_open_fds") == 24)
+            for client in clients { client.close() }
+        }
+    }
+}
