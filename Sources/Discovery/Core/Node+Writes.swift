@@ -211,6 +211,7 @@ extension Node {
                     decoding: change.key.packed[change.key.hostname.range], as: UTF8.self)
                 return .refused(.invalid, "hostname \(name) is not registered in this zone")
             }
+            if slot == selfSlot { return Node.ownInstance }
             let old = registry.instance(at: slot)
             guard let content = merge(change.metadata, into: old.content) else {
                 let max = settings.metadataBytesMax

@@ -14,7 +14,8 @@ extension EndToEndTests {
             metadata: String = #"{"weight":"10"}"#
         ) -> String {
             #"{"region":"sh","zone":"\#(zone)","env":"dev","appid":"\#(app)","#
-                + #""hostname":"\#(host)","addrs":["http://10.0.0.1:80"],"version":"v1","metadata":\#(metadata),"#
+                + #""hostname":"\#(host)","addrs":["http://10.0.0.1:80"],"version":"v1","#
+                + #""metadata":\#(metadata),"#
                 + #""status":1,"reg_timestamp":T,"up_timestamp":T,"renew_timestamp":T,"#
                 + #""dirty_timestamp":T,"latest_timestamp":T}"#
         }

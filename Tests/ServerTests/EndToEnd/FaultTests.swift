@@ -67,5 +67,18 @@ extension EndToEndTests {
             #expect(try node.metric("process_open_fds") == 24)
             for client in clients { client.close() }
         }
+
+        @Test func `no client sets the node's own instance waiting`() throws {
+            let node = try NodeProcess()
+            let key = [("appid", "infra.discovery"), ("status", "2")]
+            for path in ["register", "set", "cancel"] {
+                let form = Form.register(NodeProcess.host, key)
+                #expect(try node.post("/discovery/\(path)", form).code == -400, "\(path)")
+            }
+            // Else New of the Go clients would wait for ever.
+            let polls = "/discovery/polls?env=pre&appid=infra.discovery&latest_timestamp=0"
+            let app = try node.get(polls).json["data"]["infra.discovery"]
+            #expect(try app.hostnames == [NodeProcess.host])
+        }
     }
 }

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 extension EndToEndTests {
-    /// The Go clients: `naming` of the reference and the fork of it in kratos v0. Whole sessions,
+    /// The Go clients: `naming` of the reference and the fork of it in kratos v0. Whole exchanges,
     /// as they send them; keys sorted, because Go sorts them.
     @Suite struct GoClientTests {
         let node: NodeProcess
