@@ -19,7 +19,7 @@ help:
 # Install what is missing: libevent, a C++ compiler, git. Says so if Swift is missing.
 deps:
 	@command -v $(SWIFT) >/dev/null || { \
-	    echo "Swift 6.2 or newer is needed and '$(SWIFT)' is not in PATH:" \
+	    echo "Swift 6.3 or newer is needed and '$(SWIFT)' is not in PATH:" \
 	        "install it from https://www.swift.org/install" >&2; exit 1; }
 	@if ! { [ -e /usr/include/event2/event.h ] && \
 	    ls /usr/lib/*/pkgconfig/libevent_extra.pc >/dev/null 2>&1 && \

@@ -2,8 +2,8 @@ import DiscoveryCore
 
 /// One node under a random workload, beside a naive model of what it has to do.
 ///
-/// Everything follows from the seed: what clients do, how long they wait, when they fall silent. The
-/// digest folds every effect in, so two runs that differ anywhere differ in it.
+/// Everything follows from the seed: what clients do, how long they wait, when they fall silent.
+/// The digest folds every effect in, so two runs that differ anywhere differ in it.
 final class Simulation {
     struct Failure: Error, CustomStringConvertible {
         let description: String

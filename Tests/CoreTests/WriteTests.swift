@@ -235,6 +235,21 @@ import Testing
         #expect(refused > 70 && refused < 90)
     }
 
+    @Test func `set is no sign of life: it moves neither the lease nor renew_timestamp`() throws {
+        let test = TestNode()
+        for host in 0..<20 { _ = test.register("h\(host)") }
+        let registered = test.now.wall
+        for _ in 0..<2 {
+            test.wait(44 * Duration.second)
+            for host in 1..<20 { _ = test.renew("h\(host)") }
+            _ = test.set([.init(key: key("h0"), status: .up)])
+        }
+        let row = try #require(test.fetch()?.view?.zones.first?.rows.first)
+        #expect(row.instance.host == "h0" && row.renewed == registered)
+        test.wait(3 * Duration.second)
+        #expect(!test.hosts().contains("h0"))
+    }
+
     @Test func `a set older than the instance changes nothing`() throws {
         let test = TestNode()
         _ = test.register("h1")
@@ -274,6 +289,9 @@ import Testing
         let app = "infra.discovery"
         #expect(test.cancel("localhost", app: app, env: "prod")?.code == -400)
         #expect(test.register("localhost", app: app, env: "prod")?.code == -400)
+        let change = Setting.Change(
+            key: key("localhost", app: app, env: "prod"), status: .waiting)
+        #expect(test.set([change])?.code == -400)
         test.wait(2 * Duration.hour)
         #expect(test.hosts(app: app) == ["localhost"], "its lease is the node's life")
     }

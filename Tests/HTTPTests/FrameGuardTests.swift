@@ -148,7 +148,8 @@ struct GuardCase: CustomTestStringConvertible, Sendable {
         GuardCase("NUL in the target", "GET /a\u{0} HTTP/1.1\r\n\(host)\r\n", .malformedTarget),
         GuardCase("a tab in the target", "GET /a\tb HTTP/1.1\r\n\(host)\r\n", .malformedTarget),
         GuardCase("a target without a slash", "GET a HTTP/1.1\r\n\(host)\r\n", .malformedTarget),
-        GuardCase("a target with two slashes", "GET //a HTTP/1.1\r\n\(host)\r\n", .malformedTarget),
+        GuardCase("three slashes first", "GET ///a HTTP/1.1\r\n\(host)\r\n", .malformedTarget),
+        GuardCase("two slashes, no name", "GET //[a]/ HTTP/1.1\r\n\(host)\r\n", .malformedTarget),
         GuardCase("an asterisk for GET", "GET * HTTP/1.1\r\n\(host)\r\n", .malformedTarget),
         GuardCase("another scheme", "GET ftp://h/ HTTP/1.1\r\n\(host)\r\n", .malformedTarget),
         GuardCase(
@@ -227,6 +228,7 @@ struct GuardCase: CustomTestStringConvertible, Sendable {
         GuardCase(
             "an absolute URL", "GET HTTP://ex-1.org:80/a?b HTTP/1.1\r\n\(host)\r\n",
             completed: 1),
+        GuardCase("two slashes and a name", "GET //a/b HTTP/1.1\r\n\(host)\r\n", completed: 1),
         GuardCase("an absolute https URL", "GET https://h HTTP/1.1\r\n\(host)\r\n", completed: 1),
         GuardCase("OPTIONS for all", "OPTIONS * HTTP/1.1\r\n\(host)\r\n", completed: 1),
         GuardCase(

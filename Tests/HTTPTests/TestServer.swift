@@ -180,6 +180,8 @@ final class ScriptedClient: LoopClient {
 
     func clientLeft(_ ticket: Ticket) { events.add(.left(ticket)) }
 
+    func replies(_ reply: borrowing AddressedReply) {}
+
     func turnEnded(_ loop: EventLoop) {
         for (ticket, text) in due { loop.reply(ticket, Self.okHead, text.utf8.span) }
         due.removeAll(keepingCapacity: true)

@@ -46,7 +46,7 @@ extension Node {
         }
         replace(
             stored, content: registration.content, status: registration.status, dirty: dirty,
-            registered: now.wall, up: old.up, at: now, &effects)
+            registered: now.wall, up: old.up, renewed: now.wall, at: now, &effects)
         leases.renew(stored, at: now.monotonic)
         return .done
     }
@@ -111,7 +111,7 @@ extension Node {
     /// Puts a new version in the place of the old one; consumers are told if they would see it.
     private mutating func replace(
         _ slot: UInt32, content: InstanceContent, status: InstanceStatus, dirty: Int64,
-        registered: Int64, up: Int64, at now: Moment, _ effects: inout [Effect]
+        registered: Int64, up: Int64, renewed: Int64?, at now: Moment, _ effects: inout [Effect]
     ) {
         let old = registry.instance(at: slot)
         let app = registry.records[Int(slot)].app
@@ -119,7 +119,7 @@ extension Node {
         let instance = Instance(
             key: old.key, content: content, status: status, registered: registered, up: up,
             dirty: dirty, latest: isChange ? registry.nextLatest(app, wall: now.wall) : old.latest)
-        registry.replace(slot, with: instance, renewed: now.wall)
+        registry.replace(slot, with: instance, renewed: renewed)
         if isChange {
             publish(app, zoneOf: old.key, at: now)
             effects.append(.note(.replaced(instance)))
@@ -229,8 +229,8 @@ extension Node {
                 plan.slot, content: plan.content, status: plan.status,
                 dirty: isDated
                     ? setting.dirty : max(now.wall, old.dirty.addingSaturated(1)),
-                registered: old.registered, up: change.status == .up ? now.wall : old.up, at: now,
-                &effects)
+                registered: old.registered, up: change.status == .up ? now.wall : old.up,
+                renewed: nil, at: now, &effects)
         }
         return .done
     }

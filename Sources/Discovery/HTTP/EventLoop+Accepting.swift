@@ -16,19 +16,25 @@ extension EventLoop {
     // MARK: Pausing
 
     func pauseAccepting(_ reason: AcceptPause) {
-        if accepting.isEmpty { for listener in listeners { listener.setAccepting(false) } }
-        if !accepting.contains(reason) {
-            if reason == .connectionsMax { statistics.pausesAtConnectionsMax += 1 }
-            if reason == .descriptors { statistics.pausesWithoutDescriptors += 1 }
-        }
+        if accepting.contains(reason) { return }
+        if reason == .connectionsMax { statistics.pausesAtConnectionsMax += 1 }
+        if reason == .descriptors { statistics.pausesWithoutDescriptors += 1 }
         accepting.insert(reason)
+        applyPause()
+    }
+
+    private func applyPause() {
+        for listener in listeners {
+            let reasons = listener.isReserved ? accepting.subtracting(.connectionsMax) : accepting
+            listener.setAccepting(reasons.isEmpty)
+        }
     }
 
     func resumeAccepting(_ reason: AcceptPause) {
         beginTurn()
         if !accepting.contains(reason) { return }
         accepting.remove(reason)
-        if accepting.isEmpty { for listener in listeners { listener.setAccepting(true) } }
+        applyPause()
     }
 
     /// libevent 2.1.12, listener.c: without this callback it would warn and be called again at

@@ -21,17 +21,24 @@ extension EventLoop {
         unsafe answer(connection, head, byteCount: body.count) { unsafe body.append(to: $0) }
     }
 
-    /// The connection whose unanswered request the ticket names.
+    /// The connection whose unanswered request the ticket names; counts the ticket if there is
+    /// none.
     private func take(_ ticket: Ticket) -> Connection? {
         preconditionOnLoop()
-        if ticket.loop == index, connections.indices.contains(ticket.descriptor),
+        let connection = connection(of: ticket)
+        if connection == nil { statistics.staleReplies &+= 1 }
+        return connection
+    }
+
+    /// Whether the ticket names an unanswered request of this loop.
+    func holds(_ ticket: Ticket) -> Bool { connection(of: ticket) != nil }
+
+    private func connection(of ticket: Ticket) -> Connection? {
+        guard ticket.loop == index, connections.indices.contains(ticket.descriptor),
             let connection = connections[ticket.descriptor], connection.number == ticket.number,
             unsafe connection.request != nil
-        {
-            return connection
-        }
-        statistics.staleReplies &+= 1
-        return nil
+        else { return nil }
+        return connection
     }
 
     /// Answers in the loop's own words.

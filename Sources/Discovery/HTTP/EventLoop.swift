@@ -209,6 +209,7 @@ internal import Glibc
         if mail.pausesAccepting { pauseAccepting(.requested) }
         if mail.stops { isStopping = true }
         for addressed in mail.replies {
+            if holds(addressed.ticket) { client?.replies(addressed) }
             reply(addressed.ticket, addressed.head, addressed.body)
         }
         mail.empty()

@@ -54,8 +54,13 @@ extension FrameGuard {
         switch state {
         case .targetStart: try readTargetStart(byte)
         case .targetSecond:
-            // evhttp would take `//name/path` for a host and a path.
-            if byte == 0x2F { throw .malformedTarget }
+            // Clients whose base URL ends in a slash ask for `//discovery/nodes`. evhttp reads a
+            // host and a path there, and refuses what cannot be a host.
+            if byte == 0x2F {
+                wordCount = 0
+                state = .targetAuthority
+                return
+            }
             state = .targetRest
             try readTargetRest(byte)
         case .targetStar:

@@ -41,6 +41,8 @@ package struct ListenerConfiguration: Sendable {
     /// Every loop of a group listens here, and the kernel spreads the connections (SO_REUSEPORT).
     /// Otherwise the first loop alone does.
     package var sharedByLoops: Bool
+    /// Accepts also when `connectionsMax` is reached: an operator has to get in just then.
+    package var isReserved = false
 
     package init(host: String, port: UInt16, sharedByLoops: Bool = true) {
         self.host = host

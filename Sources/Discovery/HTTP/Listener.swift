@@ -12,12 +12,15 @@ internal import Glibc
     /// Owned by `http`.
     private let socket: OpaquePointer
     private var isOpen = true
+    /// Goes on accepting at `HTTPLimits.connectionsMax`.
+    let isReserved: Bool
     /// The port, also when 0 was asked for.
     let port: UInt16
 
     /// Binds, but accepts nothing before the loop runs.
     init(
-        _ loop: EventLoop, position: Int, at address: SocketAddress, shared: Bool, backlog: Int32
+        _ loop: EventLoop, position: Int, at address: SocketAddress, shared: Bool, reserved: Bool,
+        backlog: Int32
     ) throws(LoopError) {
         var flags = UInt32(LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC)
         if shared { flags |= UInt32(LEV_OPT_REUSEABLE_PORT) }
@@ -41,6 +44,7 @@ internal import Glibc
             throw .outOfMemory
         }
         self.loop = loop
+        isReserved = reserved
         self.position = Int32(clamping: position)
         unsafe self.http = http
         unsafe self.socket = socket

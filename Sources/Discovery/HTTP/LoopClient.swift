@@ -10,6 +10,9 @@ package protocol LoopClient: AnyObject {
     /// is already dead; replying to it does nothing.
     func clientLeft(_ ticket: Ticket)
 
+    /// A reply posted by another thread is about to be written to a request of this loop.
+    func replies(_ reply: borrowing AddressedReply)
+
     /// Once per turn, behind all other calls: run the batch, reply, set the deadline.
     func turnEnded(_ loop: EventLoop)
 }

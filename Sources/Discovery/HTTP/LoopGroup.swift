@@ -149,6 +149,7 @@ private final class LoopPlan: Sendable {
             if index == 0, isShared, address.port != 0 { try address.checkFree() }
             let opened = try Listener(
                 loop, position: position, at: address, shared: isShared,
+                reserved: listener.isReserved,
                 backlog: configuration.backlog)
             loop.listeners.append(opened)
             bound[position] = opened.port

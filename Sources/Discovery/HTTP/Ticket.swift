@@ -18,8 +18,8 @@ package struct Ticket: Hashable, Sendable {
     /// Index of the loop that holds the request.
     package var loop: Int { Int(rawValue >> 56) }
 
-    /// Below the number of files the process may open, and no two unanswered requests of a loop have
-    /// the same: an index for what is kept by request.
+    /// Below the number of files the process may open, and no two unanswered requests of a loop
+    /// have the same: an index for what is kept by request.
     package var slot: Int { descriptor }
 
     var descriptor: Int { Int(rawValue >> 32 & 0xFF_FFFF) }

@@ -91,9 +91,7 @@ struct Daemon {
         var turn = Turn(loop: -1, loopCount: group.handles.count)
         turn.batch.inputs.append(.drained)
         _ = queue.run(&turn, at: Daemon.now)
-        for (handle, replies) in zip(group.handles, turn.foreign) {
-            handle.post(replies.map(\.addressed))
-        }
+        for (handle, replies) in zip(group.handles, turn.foreign) { handle.post(replies) }
         sleep(Daemon.drainSeconds)
         for handle in group.handles { handle.pauseAccepting() }
         group.stop()

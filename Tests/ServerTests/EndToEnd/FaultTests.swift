@@ -80,5 +80,39 @@ extension EndToEndTests {
             let app = try node.get(polls).json["data"]["infra.discovery"]
             #expect(try app.hostnames == [NodeProcess.host])
         }
+
+        @Test func `a base URL that ends in a slash is served`() throws {
+            let node = try NodeProcess()
+            #expect(try node.get("//discovery/nodes").code == 0)
+            #expect(try node.post("//discovery/register", Form.register("a")).code == 0)
+        }
+
+        @Test func `the operator gets in when all connections are taken`() throws {
+            let node = try NodeProcess("[limits]\nconnections_max = 4\n")
+            let served = try (0..<4).map { _ in try node.connect() }
+            for client in served {
+                #expect(try client.exchange(HTTPRequest.get("/discovery/nodes")).code == 0)
+            }
+            let waiting = try node.connect()
+            try waiting.send(HTTPRequest.get("/discovery/nodes"))
+            #expect(waiting.isSilent(for: 0.2))
+            #expect(try node.adminPage("/livez").status == 200)
+            #expect(try node.metric("discovery_connections", ["loop": "0"]) >= 4)
+        }
+
+        @Test func `polls that another loop answers are counted by their own route`() throws {
+            let node = try NodeProcess(loops: 2)
+            #expect(try node.register("a").code == 0)
+            let request = HTTPRequest.get(
+                "/discovery/poll?env=dev&appid=demo.app&latest_timestamp=9223372036854775807")
+            let held = try (0..<40).map { _ in try node.connect() }
+            for client in held { try client.send(request) }
+            #expect(try node.holds(40))
+            #expect(try node.register("b").code == 0)
+            for client in held { #expect(try client.reply().code == 0) }
+            let polls = ["route": "poll", "code": "0"]
+            #expect(try eventually { try node.metric("discovery_requests_total", polls) == 40 })
+            #expect(try node.metric("discovery_requests_total", ["route": "polls"]) == 0)
+        }
     }
 }

@@ -24,7 +24,7 @@ package struct NodeSettings: Sendable {
     package var appsMax = 1_000_000
     /// Bytes of the keys and values that `set` may gather in the metadata of one instance. What
     /// register brings is limited where it is read.
-    package var metadataBytesMax = 65_536
+    package var metadataBytesMax = 60_000
 
     package var pollHold = 30 * Duration.second
     /// After a wake-up of an application the next one waits this long, so that bursts become one.

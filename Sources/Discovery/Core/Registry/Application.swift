@@ -34,8 +34,8 @@ struct Application {
     /// When what a reader of `zone` (nil: all) sees changed last.
     func latest(in zone: [UInt8]?) -> Int64 {
         guard let zone else { return latest }
-        guard let index = zones.firstIndex(where: { $0.name == zone }) else { return goneZonesLatest }
-        return zones[index].latest
+        let index = zones.firstIndex { $0.name == zone }
+        return index.map { zones[$0].latest } ?? goneZonesLatest
     }
 
     /// How many instances a reader would see.

@@ -77,7 +77,8 @@ struct Registry {
         return slot
     }
 
-    mutating func replace(_ slot: UInt32, with instance: Instance, renewed: Int64) {
+    /// `renewed`: the wall time if the write is a sign of life too, else nil.
+    mutating func replace(_ slot: UInt32, with instance: Instance, renewed: Int64?) {
         let old = self.instance(at: slot)
         let key = instance.key
         let packed = key.packed.span
@@ -85,7 +86,7 @@ struct Registry {
             from: old.status, to: instance.status,
             zone: packed.extracting(key.zone.range))
         records[Int(slot)].instance = instance
-        records[Int(slot)].renewed = renewed
+        if let renewed { records[Int(slot)].renewed = renewed }
         census.count(old.key, old.status, by: -1)
         census.count(instance.key, instance.status, by: 1)
     }

@@ -26,7 +26,7 @@ struct RegistrySettings: Sendable, Equatable {
     /// Applications held at once, over all environments.
     var appsMax = 1_000_000
     /// Bytes of the metadata of one instance: it is repeated in every answer about the app.
-    var metadataBytesMax = 65_536
+    var metadataBytesMax = 60_000
     /// Addresses of one instance: one per protocol, and some.
     var addrsMax = 64
 
@@ -39,7 +39,7 @@ struct RegistrySettings: Sendable, Equatable {
     static let tombstonesMaxRange = 0...10_000_000
     static let instancesMaxRange = 1...10_000_000
     static let appsMaxRange = 1...10_000_000
-    static let metadataBytesMaxRange = 256...1_048_576
+    static let metadataBytesMaxRange = 256...60_000
     static let addrsMaxRange = 1...1024
     /// Clients renew every 30 s: a lease that forgives no lost renewal deserves a warning.
     static let leaseSecondsAdvised = 60

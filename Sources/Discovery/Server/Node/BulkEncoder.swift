@@ -1,7 +1,7 @@
-internal import Dispatch
 internal import DiscoveryCore
 internal import DiscoveryHTTP
 internal import DiscoveryWire
+internal import Dispatch
 internal import Synchronization
 
 /// Encodes `fetch/all` away from the node's queue: it may be hundreds of megabytes, and renewals

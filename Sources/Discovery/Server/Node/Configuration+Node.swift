@@ -55,9 +55,10 @@ extension Configuration {
         httpLimits.idleSecondsMax = limits.idleSeconds
         var listeners = [ListenerConfiguration(host: listen.host, port: listen.port)]
         if let admin {
-            listeners.append(
-                ListenerConfiguration(
-                    host: admin.host, port: admin.port, sharedByLoops: false))
+            var listener = ListenerConfiguration(
+                host: admin.host, port: admin.port, sharedByLoops: false)
+            listener.isReserved = true
+            listeners.append(listener)
         }
         return LoopConfiguration(listeners: listeners, limits: httpLimits)
     }

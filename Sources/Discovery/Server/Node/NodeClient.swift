@@ -72,6 +72,12 @@ final class NodeClient: LoopClient {
         turn.batch.inputs.append(.clientLeft(RequestID(ticket.rawValue)))
     }
 
+    func replies(_ reply: borrowing AddressedReply) {
+        let (route, head) = (asked[reply.ticket.slot].route, reply.head)
+        guard let code = ReplyCode.allCases.first(where: { $0.head === head }) else { return }
+        counts.record { $0.count(route, code) }
+    }
+
     func turnEnded(_ loop: EventLoop) {
         let now = Moment(
             wall: Int64(clamping: loop.wallNanoseconds),
@@ -84,7 +90,7 @@ final class NodeClient: LoopClient {
             loop.setDeadline(monotonicNanoseconds: deadline.map { UInt64(clamping: $0) })
         }
         writeReplies()
-        for index in turn.foreign.indices { siblings[index].post(turn.foreign[index].map(\.addressed)) }
+        for index in turn.foreign.indices { siblings[index].post(turn.foreign[index]) }
         count(since: loop.monotonicNanoseconds)
         turn.removeAll()
         turnNumber += 1
@@ -150,10 +156,6 @@ final class NodeClient: LoopClient {
                 let asked = asked[reply.ticket.slot]
                 table.count(asked.route, reply.code)
                 if asked.turn == turnNumber { table.time(asked.route, nanoseconds: took) }
-            }
-            for ticket in turn.deferred { table.count(asked[ticket.slot].route, .ok) }
-            for replies in turn.foreign {
-                for reply in replies { table.count(.polls, reply.code) }
             }
         }
     }

@@ -1,12 +1,12 @@
-internal import Dispatch
 internal import DiscoveryCore
 internal import DiscoveryHTTP
+internal import Dispatch
 
 /// The registry's only home: a `Node` that is touched on one serial queue and nowhere else.
 ///
-/// An actor whose executor is that queue, so the compiler checks the isolation. Nothing here awaits:
-/// a turn runs to its end before the next one begins. Loops call `run` once per turn and wait for
-/// it, so a reply leaves in the turn that its request came in.
+/// An actor whose executor is that queue, so the compiler checks the isolation. Nothing here
+/// awaits: a turn runs to its end before the next one begins. Loops call `run` once per turn and
+/// wait for it, so a reply leaves in the turn that its request came in.
 actor NodeQueue {
     nonisolated private let executor: QueueExecutor
     nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -56,8 +56,9 @@ actor NodeQueue {
 
     private func makeReport() -> NodeReport {
         NodeReport(
-            statistics: node.statistics, instances: node.census, applications: node.applicationCount,
-            waiters: node.waiterCount, tombstones: node.tombstoneCount,
+            statistics: node.statistics, instances: node.census,
+            applications: node.applicationCount, waiters: node.waiterCount,
+            tombstones: node.tombstoneCount,
             tombstonesDropped: node.tombstonesDropped, expected: node.expectedCount,
             overdue: node.overdueCount, isSelfPreserving: node.isSelfPreserving,
             isProtectedAtStart: node.isProtectedAtStart, isDraining: node.isDraining)

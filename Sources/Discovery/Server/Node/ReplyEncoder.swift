@@ -27,9 +27,7 @@ struct ReplyEncoder: Sendable {
             put(.shared(view.bodies.fetch(.byZone, view)), answer, ticket, in: &turn)
         case .polledMany(let views, let missing) where views.count == 1 && missing.isEmpty:
             put(.shared(views[0].bodies.polls(views[0])), answer, ticket, in: &turn)
-        case .fetchedAll(let view):
-            turn.deferred.append(ticket)
-            bulk.reply(to: ticket, with: view)
+        case .fetchedAll(let view): bulk.reply(to: ticket, with: view)
         case .renewed, .conflict, .outdated, .unknownHost, .unknownWithData, .unknown, .pollUnknown,
             .zoneUnknown, .fetchedMany, .polledMany, .nodes, .refused:
             let start = turn.bytes.count
@@ -56,7 +54,7 @@ struct ReplyEncoder: Sendable {
             case .bytes(let range): SharedBody(Array(turn.bytes[range]))
             }
         turn.foreign[ticket.loop].append(
-            Turn.ForeignReply(ticket: ticket, code: code, body: shared))
+            AddressedReply(ticket: ticket, head: code.head, body: shared))
     }
 
     private static func body(_ answer: Answer) -> SharedBody {

@@ -16,9 +16,7 @@ struct Turn: Sendable {
     /// The bodies of those replies that are not shared.
     var bytes: [UInt8] = []
     /// Replies for tickets of other loops, by loop: polls that were held there.
-    var foreign: [[ForeignReply]]
-    /// Requests of this loop whose reply is made elsewhere and leaves later; all of them succeed.
-    var deferred: [Ticket] = []
+    var foreign: [[AddressedReply]]
 
     init(loop: Int, loopCount: Int) {
         self.loop = loop
@@ -29,16 +27,6 @@ struct Turn: Sendable {
         let ticket: Ticket
         let code: ReplyCode
         let body: Body
-    }
-
-    struct ForeignReply: Sendable {
-        let ticket: Ticket
-        let code: ReplyCode
-        let body: SharedBody
-
-        var addressed: AddressedReply {
-            AddressedReply(ticket: ticket, head: code.head, body: body)
-        }
     }
 
     enum Body: Sendable {
@@ -52,7 +40,6 @@ struct Turn: Sendable {
         if !shapes.isEmpty { shapes.removeAll() }
         replies.removeAll(keepingCapacity: true)
         bytes.removeAll(keepingCapacity: true)
-        deferred.removeAll(keepingCapacity: true)
         for index in foreign.indices where !foreign[index].isEmpty { foreign[index] = [] }
     }
 }

@@ -1,8 +1,8 @@
 internal import DiscoveryWire
 internal import Synchronization
 
-/// What one loop has answered, by route and code, and how long it took. Written by the loop once per
-/// turn, read by whoever serves `/metrics`.
+/// What one loop has answered, by route and code, and how long it took. Written by the loop once
+/// per turn, read by whoever serves `/metrics`.
 final class RequestCounts: Sendable {
     private let table = Mutex(RequestTable())
 
