@@ -36,10 +36,11 @@ build: deps
 run: build
 	exec .build/release/discovery serve --config config/discovery.toml
 
-# Run all tests.
+# Run all tests, and each benchmark for a moment, so that they cannot rot.
 test: deps
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
+	.build/debug/bench-load smoke
 
 # Check the format of the sources.
 lint:

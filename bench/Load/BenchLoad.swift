@@ -66,7 +66,7 @@ struct BenchLoad {
 
 /// What can be measured; the raw value is the command.
 enum Scenario: String, CaseIterable {
-    case renew, fetch, register, park, wake, scale, loops, mallocs, cluster
+    case renew, fetch, register, park, wake, scale, loops, mallocs
 }
 
 extension Bench {
@@ -81,7 +81,6 @@ extension Bench {
         case .scale: return try scale()
         case .loops: return try loops()
         case .mallocs: return try mallocs()
-        case .cluster: return try cluster()
         }
     }
 }

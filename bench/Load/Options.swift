@@ -44,7 +44,6 @@ struct Options {
           scale      memory and renew rate with many instances
           loops      renew with two loops against one
           mallocs    allocations per request
-          cluster    three nodes: visibility of changes, cost of replication, start from a peer
           all        everything, as one table
           smoke      everything in tiny sizes; asserts answers, never speed
 

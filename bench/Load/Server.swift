@@ -116,12 +116,8 @@ struct Launcher {
     let options: Options
     let cores = Cores()
 
-    /// A node of the one zone. Without `seeds` it has nobody to join. `shared`: three nodes at a
-    /// time, on a core each if there are so many, else together on one.
-    func node(
-        loops: Int = 1, counter: TemporaryFile? = nil, host: String = "bench", port: UInt16 = 0,
-        seeds: [UInt16] = [], shared: Bool = false
-    ) throws -> Server {
+    /// A node on its own.
+    func node(loops: Int = 1, counter: TemporaryFile? = nil) throws -> Server {
         let configuration = try TemporaryFile(
             Array(
                 """
@@ -134,18 +130,16 @@ struct Launcher {
                 DeployEnv = "dev"
 
                 """.utf8))
-        let coreCount = shared && cores.fit(servers: 3) ? 3 : loops
-        cores.pinGenerator(besides: coreCount)
+        cores.pinGenerator(besides: loops)
         return try Server(
             Server.Launch(
                 name: "the node",
                 arguments: [
                     options.server, "serve", "--config", configuration.path,
-                    "--listen", "127.0.0.1:\(port)", "--admin", "127.0.0.1:0", "--loops",
-                    "\(loops)",
-                    "--zone", "sh001", "--env", "dev", "--host", host,
-                ] + seeds.flatMap { ["--node", "127.0.0.1:\($0)"] },
-                files: [configuration], cores: cores.forServer(coreCount),
+                    "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--loops", "\(loops)",
+                    "--zone", "sh001", "--env", "dev", "--host", "bench",
+                ],
+                files: [configuration], cores: cores.forServer(loops),
                 portMarker: "listening on 127.0.0.1:", adminMarker: "admin on 127.0.0.1:",
                 preload: counter.map { (options.mallocCount, $0.path) }))
     }
