@@ -67,7 +67,9 @@ asan: deps
 
 # Run all tests under ThreadSanitizer.
 tsan: deps
-	$(SWIFT) test --sanitize=thread --scratch-path .build-tsan
+	TSAN_OPTIONS="suppressions=$(CURDIR)/Tests/tsan.supp \
+	    external_symbolizer_path=$(dir $(realpath $(shell command -v $(SWIFT))))llvm-symbolizer" \
+	    $(SWIFT) test --sanitize=thread --scratch-path .build-tsan
 
 # Run the fuzz tests for FUZZ_SECONDS each, from a new seed.
 fuzz: deps

@@ -49,7 +49,7 @@ extension EndToEndTests {
                     let stored = try apps.keys.reduce(0) { try $0 + apps[$1].list.count }
                     return try node.metric("discovery_instances") == stored
                 })
-            #expect(node.stop() == .exited(0))
+            #expect(node.stop() == .exited(0), "\(node.child.errors.text)")
         }
     }
 

@@ -15,7 +15,8 @@ final class ChildProcess {
     let errors: OutputReader
     private(set) var ending = Ending.none
 
-    /// `program` with `arguments` behind its name and nothing in its environment but `environment`.
+    /// `program` with `arguments` behind its name and nothing in its environment but `environment`,
+    /// and what a sanitizer was told.
     init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) throws {
         let (outputEnd, outputStart) = try Self.makePipe()
         let (errorsEnd, errorsStart) = try Self.makePipe()
@@ -26,8 +27,13 @@ final class ChildProcess {
         output = OutputReader(outputEnd)
         errors = OutputReader(errorsEnd)
         id = try Self.spawn(
-            program, [program] + arguments, environment.map { "\($0)=\($1)" },
+            program, [program] + arguments,
+            environment.merging(Self.sanitizerOptions) { mine, _ in mine }.map { "\($0)=\($1)" },
             output: outputStart, errors: errorsStart)
+    }
+
+    private static let sanitizerOptions = ProcessInfo.processInfo.environment.filter {
+        ["TSAN_OPTIONS", "ASAN_OPTIONS"].contains($0.key)
     }
 
     deinit {
