@@ -122,7 +122,8 @@ extension Node {
             first: Watchers.none)
         let hold = max(0, min(poll.hold, settings.pollHold))
         watchers.park(
-            waiter, targets: subscriptions, until: now.monotonic.addingSaturated(hold))
+            waiter, targets: subscriptions, until: now.monotonic.addingSaturated(hold),
+            at: now.monotonic)
     }
 
     /// Never inlined, as `place(of:_:)`.
