@@ -313,4 +313,13 @@ import Testing
         test.wait(200 * Duration.millisecond)
         #expect(test.take(new)?.code == -304)
     }
+
+    @Test func `a poll whose time ends with the last instance is told of the empty list`() {
+        let test = TestNode()
+        _ = test.register("h1")
+        let id = test.poll([("a.b", latest(test))], hold: Duration.second)
+        test.now.monotonic += 2 * Duration.second
+        _ = test.cancel("h1")
+        #expect(test.take(id)?.view?.hosts == [])
+    }
 }
