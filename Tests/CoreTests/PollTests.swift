@@ -322,4 +322,14 @@ import Testing
         _ = test.cancel("h1")
         #expect(test.take(id)?.view?.hosts == [])
     }
+
+    @Test func `polls whose time ends together are answered in slices`() {
+        let test = TestNode { $0.wakesPerStepMax = 10 }
+        for _ in 0..<25 { _ = test.poll([("a.b", 0)]) }
+        test.now.monotonic += 31 * Duration.second
+        test.tick()
+        #expect(test.node.waiterCount == 15)
+        test.wait(0)
+        #expect(test.node.waiterCount == 0)
+    }
 }

@@ -130,7 +130,9 @@ package struct Node: ~Copyable {
             protectedUntil = nil
             effects.append(.note(.startupProtectionEnded))
         }
-        while let waiter = watchers.popExpired(at: now.monotonic) {
+        var budget = settings.wakesPerStepMax
+        while budget > 0, let waiter = watchers.popExpired(at: now.monotonic) {
+            budget -= 1
             expire(waiter, at: now, &effects)
         }
         while let view = aging.first, view.due <= now.monotonic {

@@ -32,8 +32,8 @@ package struct NodeSettings: Sendable {
     package var waitersMax = 200_000
     /// Applications that all waiting polls together may wait for: 56 bytes each.
     package var subscriptionsMax = 4_000_000
-    /// Answers of one change that may leave in one step; the rest follow in the next one, so that
-    /// renewals get in between.
+    /// Polls that may be answered in one step because of changes, and as many because their time
+    /// has come; the rest follow in the next one, so that renewals get in between.
     package var wakesPerStepMax = 512
     /// How old the renewal times in a fetch may be.
     package var fetchAge = Duration.second
