@@ -317,4 +317,15 @@ import Testing
         let second = try #require(test.fetch()?.view)
         #expect(second.zones[0].rows[0].renewed > first.zones[0].rows[0].renewed)
     }
+
+    @Test func `a node that is announced takes its own place from whoever took it before`() {
+        let test = TestNode()
+        _ = test.register("localhost", app: "infra.discovery", addrs: ["http://6.6.6.6:80"])
+        test.node.announce(address: "10.0.0.1:7171", at: test.now)
+        test.tick()
+        #expect(test.hosts(app: "infra.discovery") == ["localhost"])
+        #expect(test.node.instanceCount == 1)
+        test.wait(Duration.hour)
+        #expect(test.hosts(app: "infra.discovery") == ["localhost"])
+    }
 }

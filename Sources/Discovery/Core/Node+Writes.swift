@@ -11,11 +11,18 @@ extension Node {
                 region: Array(settings.region.utf8), version: [],
                 addrs: [Array("http://\(address)".utf8)], metadata: [])
         else { return }
+        // The node listens already, so a client, or a node that remembers this one, may have
+        // been faster.
+        var dirty = now.wall
+        if let stored = registry.find(key.packed.span) {
+            dirty = max(dirty, registry.instance(at: stored).dirty.addingSaturated(1))
+            remove(stored, version: nil, at: now)
+        }
         let appKey = selfAppKey.packed
         let app = registry.ensureApplication(appKey.span)
         let instance = Instance(
             key: key, content: content, status: .up, registered: now.wall, up: now.wall,
-            dirty: now.wall, latest: registry.nextLatest(app, wall: now.wall))
+            dirty: dirty, latest: registry.nextLatest(app, wall: now.wall))
         selfSlot = registry.insert(instance, app: app, renewed: now.wall)
         selfRenewal = now.monotonic.addingSaturated(Node.selfRenewalInterval)
         publish(app, zoneOf: key, at: now)
