@@ -328,4 +328,19 @@ import Testing
         test.wait(Duration.hour)
         #expect(test.hosts(app: "infra.discovery") == ["localhost"])
     }
+
+    @Test func `a tombstone that was renewed counts once when it is dropped`() {
+        let test = TestNode { $0.tombstonesMax = 10 }
+        for _ in 0..<5 {
+            _ = test.register("h0")
+            _ = test.cancel("h0")
+            test.wait(Duration.second)
+        }
+        for host in 1...10 {
+            _ = test.register("h\(host)")
+            _ = test.cancel("h\(host)")
+        }
+        #expect(test.node.tombstoneCount == 10)
+        #expect(test.node.tombstonesDropped == 1)
+    }
 }
