@@ -343,4 +343,16 @@ import Testing
         #expect(test.node.tombstoneCount == 10)
         #expect(test.node.tombstonesDropped == 1)
     }
+
+    @Test func `a set that names a host twice makes both changes`() throws {
+        let test = TestNode()
+        _ = test.register("h1", metadata: [("a", "1")])
+        let changes = ["b", "c"].map { name in
+            let entry = InstanceContent.Entry(key: Array(name.utf8), value: Array("2".utf8))
+            return Setting.Change(key: key("h1"), metadata: .merged([entry]))
+        }
+        #expect(test.set(changes)?.code == 0)
+        let after = try #require(test.fetch()?.view)
+        #expect(after.instances[0].metadata == ["a": "1", "b": "2", "c": "2"])
+    }
 }

@@ -211,7 +211,9 @@ extension Node {
         if !isSource, isTooFarAhead(setting.dirty, now) {
             return .refused(.invalid, "set_timestamp is more than a day ahead of this node's clock")
         }
-        var planned: [(slot: UInt32, content: InstanceContent, status: InstanceStatus)] = []
+        var plans: [Plan] = []
+        // A host that is named twice: its second change is laid over its first.
+        var places: [UInt32: Int] = [:]
         for change in setting.changes {
             guard let slot = registry.find(change.key.packed.span) else {
                 let name = String(
@@ -220,14 +222,20 @@ extension Node {
             }
             if slot == selfSlot { return Node.ownInstance }
             let old = registry.instance(at: slot)
-            guard let content = merge(change.metadata, into: old.content) else {
+            let place = places[slot] ?? plans.count
+            if place == plans.count {
+                places[slot] = place
+                plans.append(Plan(slot: slot, content: old.content, status: old.status))
+            }
+            guard let content = merge(change.metadata, into: plans[place].content) else {
                 let max = settings.metadataBytesMax
                 return .refused(
                     .invalid, "metadata may have at most \(max) bytes, with what is there")
             }
-            planned.append((slot, content, change.status ?? old.status))
+            plans[place].content = content
+            if let status = change.status { plans[place].change(to: status) }
         }
-        for (plan, change) in zip(planned, setting.changes) {
+        for plan in plans {
             let old = registry.instance(at: plan.slot)
             // A node's change that is older than what is here is too late.
             if !isSource, setting.dirty > 0, setting.dirty < old.dirty { continue }
@@ -236,10 +244,23 @@ extension Node {
                 plan.slot, content: plan.content, status: plan.status,
                 dirty: isDated
                     ? setting.dirty : max(now.wall, old.dirty.addingSaturated(1)),
-                registered: old.registered, up: change.status == .up ? now.wall : old.up,
+                registered: old.registered, up: plan.isSetUp ? now.wall : old.up,
                 renewed: nil, at: now, &effects)
         }
         return .done
+    }
+
+    /// What a `set` makes of one instance.
+    private struct Plan {
+        let slot: UInt32
+        var content: InstanceContent
+        var status: InstanceStatus
+        var isSetUp = false
+
+        mutating func change(to status: InstanceStatus) {
+            self.status = status
+            isSetUp = status == .up
+        }
     }
 
     private func merge(
