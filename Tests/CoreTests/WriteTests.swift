@@ -355,4 +355,18 @@ import Testing
         let after = try #require(test.fetch()?.view)
         #expect(after.instances[0].metadata == ["a": "1", "b": "2", "c": "2"])
     }
+
+    @Test func `metadata cannot get more entries by set than by register`() {
+        let test = TestNode()
+        _ = test.register("h1")
+        func set(_ names: Range<Int>) -> Int? {
+            let entries = names.map { number in
+                InstanceContent.Entry(key: Array("\(number)".utf8), value: [])
+            }
+            return test.set([.init(key: key("h1"), metadata: .merged(entries))])?.code
+        }
+        #expect(set(0..<512) == 0)
+        #expect(set(0..<512) == 0)
+        #expect(set(512..<513) == -400)
+    }
 }

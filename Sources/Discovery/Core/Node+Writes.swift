@@ -228,9 +228,11 @@ extension Node {
                 plans.append(Plan(slot: slot, content: old.content, status: old.status))
             }
             guard let content = merge(change.metadata, into: plans[place].content) else {
-                let max = settings.metadataBytesMax
+                let (bytes, entries) = (settings.metadataBytesMax, NodeSettings.metadataEntriesMax)
                 return .refused(
-                    .invalid, "metadata may have at most \(max) bytes, with what is there")
+                    .invalid,
+                    "metadata may have at most \(bytes) bytes and \(entries) entries, "
+                        + "with what is there")
             }
             plans[place].content = content
             if let status = change.status { plans[place].change(to: status) }
@@ -276,8 +278,10 @@ extension Node {
     /// Nil if one set after the other has gathered more than an instance may have.
     private func withinLimit(_ content: InstanceContent?) -> InstanceContent? {
         guard let content else { return nil }
-        var count = 0
-        for entry in content.unpacked.metadata { count += entry.key.count + entry.value.count }
-        return count <= settings.metadataBytesMax ? content : nil
+        let size = content.metadataSize
+        let isWithin =
+            size.bytes <= settings.metadataBytesMax
+            && size.entries <= NodeSettings.metadataEntriesMax
+        return isWithin ? content : nil
     }
 }

@@ -25,6 +25,9 @@ package struct NodeSettings: Sendable {
     /// Bytes of the keys and values that `set` may gather in the metadata of one instance. What
     /// register brings is limited where it is read.
     package var metadataBytesMax = 60_000
+    /// Entries of one instance's metadata. A `set` takes apart and sorts those of up to a thousand
+    /// instances.
+    package static let metadataEntriesMax = 512
 
     package var pollHold = 30 * Duration.second
     /// After a wake-up of an application the next one waits this long, so that bursts become one.
