@@ -332,4 +332,19 @@ import Testing
         test.wait(0)
         #expect(test.node.waiterCount == 0)
     }
+
+    @Test func `the view of fetch/all goes when nobody asks for it any more`() {
+        let test = TestNode()
+        _ = test.register("h1")
+        _ = test.fetch()
+        func view() -> RegistryView? {
+            guard case .fetchedAll(let view)? = test.take(test.send { id, _ in .fetchedAll(id) })
+            else { return nil }
+            return view
+        }
+        weak let kept = view()
+        #expect(kept != nil)
+        test.wait(3 * Duration.second)
+        #expect(kept == nil)
+    }
 }

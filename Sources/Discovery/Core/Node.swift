@@ -59,7 +59,7 @@ package struct Node: ~Copyable {
         var due: Int64?
         for next in [
             watchers.nextDue, leases.nextDue, tombstones.nextDue, protectedUntil, aging.first?.due,
-            selfSlot == nil ? nil : selfRenewal,
+            selfSlot == nil ? nil : selfRenewal, allViewDue,
         ] {
             guard let next else { continue }
             due = min(due ?? next, next)
@@ -135,6 +135,7 @@ package struct Node: ~Copyable {
             budget -= 1
             expire(waiter, at: now, &effects)
         }
+        if let due = allViewDue, due <= now.monotonic { allView = nil }
         while let view = aging.first, view.due <= now.monotonic {
             _ = aging.popFirst()
             age(view.app, at: now.monotonic)
