@@ -144,7 +144,9 @@ package struct Node: ~Copyable {
 
     private mutating func evict(at now: Moment, _ effects: inout [Effect]) {
         leases.check(at: now.monotonic, notes: &effects)
-        while let slot = leases.nextEviction(at: now.monotonic) {
+        var budget = settings.evictionsPerStepMax
+        while budget > 0, let slot = leases.nextEviction(at: now.monotonic) {
+            budget -= 1
             let instance = registry.instance(at: slot)
             let silence = leases.silence(of: slot, at: now.monotonic)
             statistics.evictions += 1
@@ -152,6 +154,7 @@ package struct Node: ~Copyable {
             // Without a tombstone: a peer that still hears of it has to be able to bring it back.
             remove(slot, version: nil, at: now)
         }
+        leases.isInterrupted = budget == 0
         // The last evictions may have ended a protection.
         leases.check(at: now.monotonic, notes: &effects)
     }

@@ -15,6 +15,9 @@ package struct NodeSettings: Sendable {
     package var overduePercentMax = 15
     /// Share of the instances that may be evicted within a minute, percent. One always may.
     package var evictionPercentMax = 15
+    /// Instances that may be evicted in one step; the rest follow in the next one, so that renewals
+    /// get in between.
+    package var evictionsPerStepMax = 512
     /// How long reads are refused after a start; 0: not at all.
     package var startupProtection: Int64 = 0
 
