@@ -159,4 +159,24 @@ import Testing
         }
         #expect(!test.hosts().contains("h1"))
     }
+
+    @Test func `many evictions are spread over steps and zones, none is late`() {
+        let test = TestNode {
+            $0.evictionPercentMax = 100
+            $0.overduePercentMax = 100
+            $0.evictionsPerStepMax = 7
+        }
+        for host in 0..<300 { _ = test.register("h\(host)", zone: "z\(host % 40)") }
+        test.wait(89 * Duration.second)
+        #expect(evicted(test).isEmpty)
+        test.now.monotonic += 2 * Duration.second
+        test.now.wall += 2 * Duration.second
+        test.tick()
+        #expect(evicted(test).count == 7)
+        test.tick()
+        #expect(evicted(test).count == 14)
+        test.wait(0)
+        #expect(evicted(test).count == 300)
+        #expect(Set(evicted(test).map(\.host)).count == 300)
+    }
 }

@@ -290,4 +290,61 @@ import Testing
         }
         #expect(views.count == 1)
     }
+
+    @Test(arguments: [0, 15, 25, 60, 3600])
+    func `a poll is held for its whole time, however quiet the node was before`(seconds: Int64) {
+        let test = TestNode()
+        test.wait(seconds * Duration.second)
+        let id = test.poll([("a.b", 0)])
+        test.wait(29_900 * Duration.millisecond)
+        #expect(test.take(id) == nil)
+        test.wait(200 * Duration.millisecond)
+        #expect(test.take(id)?.code == -304)
+    }
+
+    @Test func `a poll is held for its whole time while an older one waits`() {
+        let test = TestNode()
+        let old = test.poll([("a.b", 0)])
+        test.wait(25 * Duration.second)
+        let new = test.poll([("a.b", 0)])
+        test.wait(29_900 * Duration.millisecond)
+        #expect(test.take(old)?.code == -304)
+        #expect(test.take(new) == nil)
+        test.wait(200 * Duration.millisecond)
+        #expect(test.take(new)?.code == -304)
+    }
+
+    @Test func `a poll whose time ends with the last instance is told of the empty list`() {
+        let test = TestNode()
+        _ = test.register("h1")
+        let id = test.poll([("a.b", latest(test))], hold: Duration.second)
+        test.now.monotonic += 2 * Duration.second
+        _ = test.cancel("h1")
+        #expect(test.take(id)?.view?.hosts == [])
+    }
+
+    @Test func `polls whose time ends together are answered in slices`() {
+        let test = TestNode { $0.wakesPerStepMax = 10 }
+        for _ in 0..<25 { _ = test.poll([("a.b", 0)]) }
+        test.now.monotonic += 31 * Duration.second
+        test.tick()
+        #expect(test.node.waiterCount == 15)
+        test.wait(0)
+        #expect(test.node.waiterCount == 0)
+    }
+
+    @Test func `the view of fetch/all goes when nobody asks for it any more`() {
+        let test = TestNode()
+        _ = test.register("h1")
+        _ = test.fetch()
+        func view() -> RegistryView? {
+            guard case .fetchedAll(let view)? = test.take(test.send { id, _ in .fetchedAll(id) })
+            else { return nil }
+            return view
+        }
+        weak let kept = view()
+        #expect(kept != nil)
+        test.wait(3 * Duration.second)
+        #expect(kept == nil)
+    }
 }

@@ -317,4 +317,56 @@ import Testing
         let second = try #require(test.fetch()?.view)
         #expect(second.zones[0].rows[0].renewed > first.zones[0].rows[0].renewed)
     }
+
+    @Test func `a node that is announced takes its own place from whoever took it before`() {
+        let test = TestNode()
+        _ = test.register("localhost", app: "infra.discovery", addrs: ["http://6.6.6.6:80"])
+        test.node.announce(address: "10.0.0.1:7171", at: test.now)
+        test.tick()
+        #expect(test.hosts(app: "infra.discovery") == ["localhost"])
+        #expect(test.node.instanceCount == 1)
+        test.wait(Duration.hour)
+        #expect(test.hosts(app: "infra.discovery") == ["localhost"])
+    }
+
+    @Test func `a tombstone that was renewed counts once when it is dropped`() {
+        let test = TestNode { $0.tombstonesMax = 10 }
+        for _ in 0..<5 {
+            _ = test.register("h0")
+            _ = test.cancel("h0")
+            test.wait(Duration.second)
+        }
+        for host in 1...10 {
+            _ = test.register("h\(host)")
+            _ = test.cancel("h\(host)")
+        }
+        #expect(test.node.tombstoneCount == 10)
+        #expect(test.node.tombstonesDropped == 1)
+    }
+
+    @Test func `a set that names a host twice makes both changes`() throws {
+        let test = TestNode()
+        _ = test.register("h1", metadata: [("a", "1")])
+        let changes = ["b", "c"].map { name in
+            let entry = InstanceContent.Entry(key: Array(name.utf8), value: Array("2".utf8))
+            return Setting.Change(key: key("h1"), metadata: .merged([entry]))
+        }
+        #expect(test.set(changes)?.code == 0)
+        let after = try #require(test.fetch()?.view)
+        #expect(after.instances[0].metadata == ["a": "1", "b": "2", "c": "2"])
+    }
+
+    @Test func `metadata cannot get more entries by set than by register`() {
+        let test = TestNode()
+        _ = test.register("h1")
+        func set(_ names: Range<Int>) -> Int? {
+            let entries = names.map { number in
+                InstanceContent.Entry(key: Array("\(number)".utf8), value: [])
+            }
+            return test.set([.init(key: key("h1"), metadata: .merged(entries))])?.code
+        }
+        #expect(set(0..<512) == 0)
+        #expect(set(0..<512) == 0)
+        #expect(set(512..<513) == -400)
+    }
 }

@@ -204,4 +204,39 @@ import Testing
             refusal(Request(.renew, body: body, type: "application/json"))
                 == "a JSON body may have at most 1048576 bytes, got 1048587")
     }
+
+    /// Foundation took it for UTF-16, in which a letter may hold the byte of a quote: the brackets
+    /// behind it were not counted, and 512 of them trapped.
+    @Test(arguments: [1, 511, 512, 513, 5_000])
+    func `nesting hidden in UTF-16 is refused and traps nothing`(depth: Int) {
+        let text = "{\"a\":\"\u{122}\",\"b\":" + String(repeating: "[", count: depth)
+        var low: [UInt8] = []
+        var high: [UInt8] = []
+        for unit in text.utf16 {
+            low += [UInt8(truncatingIfNeeded: unit), UInt8(truncatingIfNeeded: unit >> 8)]
+            high += [UInt8(truncatingIfNeeded: unit >> 8), UInt8(truncatingIfNeeded: unit)]
+        }
+        for bytes in [low, high] {
+            #expect(throws: Rejection.self) {
+                try MetadataReader.read(bytes.span, WireLimits())
+            }
+            var fields = Fields()
+            #expect(throws: Rejection.self) {
+                try JSONReader.readBody(bytes.span, into: &fields, limits: WireLimits())
+            }
+        }
+    }
+
+    @Test func `too many values are refused before they are read`() {
+        let limits = WireLimits()
+        var fields = Fields()
+        let body = "{\"addrs\":[" + String(repeating: "[],", count: limits.pairsMax) + "[]]}"
+        #expect(throws: Rejection("at most 10000 parameters are allowed in a request")) {
+            try JSONReader.readBody(bytes(body).span, into: &fields, limits: limits)
+        }
+        let metadata = "{\"a\":[" + String(repeating: "1,", count: 20_000) + "1]}"
+        #expect(throws: Rejection("metadata may have at most 512 entries, got 20001")) {
+            try outcome(metadata)
+        }
+    }
 }

@@ -122,7 +122,8 @@ extension Node {
             first: Watchers.none)
         let hold = max(0, min(poll.hold, settings.pollHold))
         watchers.park(
-            waiter, targets: subscriptions, until: now.monotonic.addingSaturated(hold))
+            waiter, targets: subscriptions, until: now.monotonic.addingSaturated(hold),
+            at: now.monotonic)
     }
 
     /// Never inlined, as `place(of:_:)`.
@@ -140,6 +141,8 @@ extension Node {
     }
 
     mutating func expire(_ waiter: UInt32, at now: Moment, _ effects: inout [Effect]) {
+        // A change may be waiting to be told together with others, or behind them.
+        if tell(waiter, at: now, &effects) { return }
         statistics.wokenByTimeout += 1
         let request = watchers.waiter(at: waiter).request
         // Its clock is ahead of ours: without an answer it would go on missing changes.
@@ -180,22 +183,26 @@ extension Node {
                     break
                 }
                 budget -= 1
-                tell(subscription.waiter, at: now, &effects)
+                _ = tell(subscription.waiter, at: now, &effects)
             }
         }
     }
 
-    private mutating func tell(_ waiter: UInt32, at now: Moment, _ effects: inout [Effect]) {
+    /// Answers the waiter if there is news for it; whether there was.
+    private mutating func tell(
+        _ waiter: UInt32, at now: Moment, _ effects: inout [Effect]
+    ) -> Bool {
         let request = watchers.waiter(at: waiter).request
         let answer = answer(to: waiter, at: now) { application, zone, subscription in
             application.latest(in: zone) > subscription.seen
                 && (subscription.hadInstances
                     || application.count(in: zone, InstanceStatus.up.mask) > 0)
         }
-        guard let answer else { return }
+        guard let answer else { return false }
         statistics.wokenByChange += 1
         effects.append(.answer(request, answer))
         release(waiter)
+        return true
     }
 
     /// The answer to a waiter if any of its applications `isNews`, else nil.

@@ -37,10 +37,11 @@ extension Node {
         }
         let view = registry.viewAll()
         allView = (view, now.monotonic)
-        // Let go of it when nobody asks any more.
-        aging.append(AgingView(app: Watchers.none, due: now.monotonic + 2 * settings.fetchAge))
         return .fetchedAll(view)
     }
+
+    /// When to let go of the view of everything, because it is too old for whoever asks next.
+    var allViewDue: Int64? { allView.map { $0.made + 2 * settings.fetchAge } }
 
     static var protected: Answer {
         .refused(
@@ -97,10 +98,6 @@ extension Node {
 
     /// Views are as large as their application; those that nobody asked for lately go.
     mutating func age(_ app: UInt32, at now: Int64) {
-        if app == Watchers.none {
-            if let all = allView, now - all.made > settings.fetchAge { allView = nil }
-            return
-        }
         registry.dropViews(app, madeBefore: now - Node.viewAgeMax)
         if !registry.applications[Int(app)].views.isEmpty, registry.startAging(app) {
             aging.append(AgingView(app: app, due: now.addingSaturated(Node.viewAgeMax)))

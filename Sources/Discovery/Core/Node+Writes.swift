@@ -11,11 +11,18 @@ extension Node {
                 region: Array(settings.region.utf8), version: [],
                 addrs: [Array("http://\(address)".utf8)], metadata: [])
         else { return }
+        // The node listens already, so a client, or a node that remembers this one, may have
+        // been faster.
+        var dirty = now.wall
+        if let stored = registry.find(key.packed.span) {
+            dirty = max(dirty, registry.instance(at: stored).dirty.addingSaturated(1))
+            remove(stored, version: nil, at: now)
+        }
         let appKey = selfAppKey.packed
         let app = registry.ensureApplication(appKey.span)
         let instance = Instance(
             key: key, content: content, status: .up, registered: now.wall, up: now.wall,
-            dirty: now.wall, latest: registry.nextLatest(app, wall: now.wall))
+            dirty: dirty, latest: registry.nextLatest(app, wall: now.wall))
         selfSlot = registry.insert(instance, app: app, renewed: now.wall)
         selfRenewal = now.monotonic.addingSaturated(Node.selfRenewalInterval)
         publish(app, zoneOf: key, at: now)
@@ -204,7 +211,9 @@ extension Node {
         if !isSource, isTooFarAhead(setting.dirty, now) {
             return .refused(.invalid, "set_timestamp is more than a day ahead of this node's clock")
         }
-        var planned: [(slot: UInt32, content: InstanceContent, status: InstanceStatus)] = []
+        var plans: [Plan] = []
+        // A host that is named twice: its second change is laid over its first.
+        var places: [UInt32: Int] = [:]
         for change in setting.changes {
             guard let slot = registry.find(change.key.packed.span) else {
                 let name = String(
@@ -213,14 +222,22 @@ extension Node {
             }
             if slot == selfSlot { return Node.ownInstance }
             let old = registry.instance(at: slot)
-            guard let content = merge(change.metadata, into: old.content) else {
-                let max = settings.metadataBytesMax
-                return .refused(
-                    .invalid, "metadata may have at most \(max) bytes, with what is there")
+            let place = places[slot] ?? plans.count
+            if place == plans.count {
+                places[slot] = place
+                plans.append(Plan(slot: slot, content: old.content, status: old.status))
             }
-            planned.append((slot, content, change.status ?? old.status))
+            guard let content = merge(change.metadata, into: plans[place].content) else {
+                let (bytes, entries) = (settings.metadataBytesMax, NodeSettings.metadataEntriesMax)
+                return .refused(
+                    .invalid,
+                    "metadata may have at most \(bytes) bytes and \(entries) entries, "
+                        + "with what is there")
+            }
+            plans[place].content = content
+            if let status = change.status { plans[place].change(to: status) }
         }
-        for (plan, change) in zip(planned, setting.changes) {
+        for plan in plans {
             let old = registry.instance(at: plan.slot)
             // A node's change that is older than what is here is too late.
             if !isSource, setting.dirty > 0, setting.dirty < old.dirty { continue }
@@ -229,10 +246,23 @@ extension Node {
                 plan.slot, content: plan.content, status: plan.status,
                 dirty: isDated
                     ? setting.dirty : max(now.wall, old.dirty.addingSaturated(1)),
-                registered: old.registered, up: change.status == .up ? now.wall : old.up,
+                registered: old.registered, up: plan.isSetUp ? now.wall : old.up,
                 renewed: nil, at: now, &effects)
         }
         return .done
+    }
+
+    /// What a `set` makes of one instance.
+    private struct Plan {
+        let slot: UInt32
+        var content: InstanceContent
+        var status: InstanceStatus
+        var isSetUp = false
+
+        mutating func change(to status: InstanceStatus) {
+            self.status = status
+            isSetUp = status == .up
+        }
     }
 
     private func merge(
@@ -248,8 +278,10 @@ extension Node {
     /// Nil if one set after the other has gathered more than an instance may have.
     private func withinLimit(_ content: InstanceContent?) -> InstanceContent? {
         guard let content else { return nil }
-        var count = 0
-        for entry in content.unpacked.metadata { count += entry.key.count + entry.value.count }
-        return count <= settings.metadataBytesMax ? content : nil
+        let size = content.metadataSize
+        let isWithin =
+            size.bytes <= settings.metadataBytesMax
+            && size.entries <= NodeSettings.metadataEntriesMax
+        return isWithin ? content : nil
     }
 }

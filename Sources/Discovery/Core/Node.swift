@@ -59,7 +59,7 @@ package struct Node: ~Copyable {
         var due: Int64?
         for next in [
             watchers.nextDue, leases.nextDue, tombstones.nextDue, protectedUntil, aging.first?.due,
-            selfSlot == nil ? nil : selfRenewal,
+            selfSlot == nil ? nil : selfRenewal, allViewDue,
         ] {
             guard let next else { continue }
             due = min(due ?? next, next)
@@ -130,9 +130,12 @@ package struct Node: ~Copyable {
             protectedUntil = nil
             effects.append(.note(.startupProtectionEnded))
         }
-        while let waiter = watchers.popExpired(at: now.monotonic) {
+        var budget = settings.wakesPerStepMax
+        while budget > 0, let waiter = watchers.popExpired(at: now.monotonic) {
+            budget -= 1
             expire(waiter, at: now, &effects)
         }
+        if let due = allViewDue, due <= now.monotonic { allView = nil }
         while let view = aging.first, view.due <= now.monotonic {
             _ = aging.popFirst()
             age(view.app, at: now.monotonic)
@@ -141,7 +144,9 @@ package struct Node: ~Copyable {
 
     private mutating func evict(at now: Moment, _ effects: inout [Effect]) {
         leases.check(at: now.monotonic, notes: &effects)
-        while let slot = leases.nextEviction(at: now.monotonic) {
+        var budget = settings.evictionsPerStepMax
+        while budget > 0, let slot = leases.nextEviction(at: now.monotonic) {
+            budget -= 1
             let instance = registry.instance(at: slot)
             let silence = leases.silence(of: slot, at: now.monotonic)
             statistics.evictions += 1
@@ -149,6 +154,7 @@ package struct Node: ~Copyable {
             // Without a tombstone: a peer that still hears of it has to be able to bring it back.
             remove(slot, version: nil, at: now)
         }
+        leases.isInterrupted = budget == 0
         // The last evictions may have ended a protection.
         leases.check(at: now.monotonic, notes: &effects)
     }

@@ -75,6 +75,8 @@ struct Daemon {
         var advertise = configuration.advertise
         if advertise.port == 0 { advertise.port = listen.port }
         queue.announce(address: advertise.description, at: Daemon.now)
+        // Without it no loop would call the node at its deadlines before the first request.
+        group.handles[0].wake()
         logger.notice(
             "listening on \(listen)",
             metadata: [

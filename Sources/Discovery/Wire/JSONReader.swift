@@ -10,7 +10,11 @@ enum JSONReader {
     static func metadata(
         _ text: Span<UInt8>, _ limits: WireLimits
     ) throws(Rejection) -> MetadataReader.Outcome {
-        let value = try decode(JSONValue.self, text, "metadata")
+        let outline = Outline(text)
+        guard outline.commas < limits.metadataEntriesMax else {
+            throw tooManyEntries(outline.commas + 1, limits)
+        }
+        let value = try decode(JSONValue.self, text, outline, "metadata")
         switch value {
         case .scalar(.null): return .null
         case .scalar(let scalar):
@@ -29,11 +33,14 @@ enum JSONReader {
             throw Rejection(
                 "a JSON body may have at most \(limits.jsonBytesMax) bytes, got \(body.count)")
         }
+        // Counted before Foundation reads them: it takes a microsecond and more for each.
+        let outline = Outline(body)
+        guard outline.commas < limits.pairsMax else { throw tooManyPairs(limits) }
         let document: JSONBody
         if let repaired = UTF8Repair.repaired(body) {
-            document = try decode(JSONBody.self, repaired.span, "the body")
+            document = try decode(JSONBody.self, repaired.span, outline, "the body")
         } else {
-            document = try decode(JSONBody.self, body, "the body")
+            document = try decode(JSONBody.self, body, outline, "the body")
         }
         guard let members = document.members else {
             throw Rejection("the body must be a JSON object")
@@ -45,10 +52,16 @@ enum JSONReader {
             guard let name = table.find(anyCase: member.name) else { continue }
             try append(name, member.value, to: &fields, limits)
         }
-        guard fields.pairCount <= limits.pairsMax else {
-            throw Rejection("at most \(limits.pairsMax) parameters are allowed in a request")
-        }
+        guard fields.pairCount <= limits.pairsMax else { throw tooManyPairs(limits) }
         fields.settle(from: start)
+    }
+
+    private static func tooManyPairs(_ limits: WireLimits) -> Rejection {
+        Rejection("at most \(limits.pairsMax) parameters are allowed in a request")
+    }
+
+    private static func tooManyEntries(_ count: Int, _ limits: WireLimits) -> Rejection {
+        Rejection("metadata may have at most \(limits.metadataEntriesMax) entries, got \(count)")
     }
 
     private static func append(
@@ -81,9 +94,7 @@ enum JSONReader {
         _ members: [JSONMember], _ limits: WireLimits
     ) throws(Rejection) -> [InstanceContent.Entry] {
         guard members.count <= limits.metadataEntriesMax else {
-            throw Rejection(
-                "metadata may have at most \(limits.metadataEntriesMax) entries, "
-                    + "got \(members.count)")
+            throw tooManyEntries(members.count, limits)
         }
         var entries: [InstanceContent.Entry] = []
         for member in members {
@@ -120,32 +131,45 @@ enum JSONReader {
     /// place behind the end), so deep texts do not reach it.
     private static let depthMax = 16
 
-    /// Brackets are counted as far as the text is JSON; Foundation stops where it is not.
-    private static func isShallow(_ text: Span<UInt8>) -> Bool {
-        var depth = 0
-        var isString = false
-        var index = 0
-        while index < text.count {
-            switch text[index] {
-            case UInt8(ascii: "\""): isString.toggle()
-            case UInt8(ascii: "\\") where isString: index += 1
-            case UInt8(ascii: "["), UInt8(ascii: "{"):
-                if !isString { depth += 1 }
-                if depth > depthMax { return false }
-            case UInt8(ascii: "]"), UInt8(ascii: "}"):
-                if !isString { depth -= 1 }
-            default: break
+    /// What a text is made of, as far as it is JSON; Foundation stops where it is not.
+    private struct Outline {
+        private(set) var depth = 0
+        /// Outside of strings: one less than the values of a flat text.
+        private(set) var commas = 0
+        private(set) var hasZero = false
+
+        init(_ text: Span<UInt8>) {
+            var open = 0
+            var isString = false
+            var index = 0
+            while index < text.count {
+                switch text[index] {
+                case UInt8(ascii: "\""): isString.toggle()
+                case UInt8(ascii: "\\") where isString: index += 1
+                case UInt8(ascii: ",") where !isString: commas += 1
+                case UInt8(ascii: "[") where !isString, UInt8(ascii: "{") where !isString:
+                    open += 1
+                    depth = max(depth, open)
+                case UInt8(ascii: "]") where !isString, UInt8(ascii: "}") where !isString:
+                    open -= 1
+                case 0: hasZero = true
+                default: break
+                }
+                index += 1
             }
-            index += 1
         }
-        return true
     }
 
     private static func decode<Value: Decodable>(
-        _ type: Value.Type, _ text: Span<UInt8>, _ subject: String
+        _ type: Value.Type, _ text: Span<UInt8>, _ outline: Outline, _ subject: String
     ) throws(Rejection) -> Value {
-        guard isShallow(text) else {
+        guard outline.depth <= depthMax else {
             throw Rejection("\(subject) is nested more than \(depthMax) deep")
+        }
+        // Foundation takes a text with zeros for UTF-16 or UTF-32, in which quotes and brackets
+        // lie elsewhere than `Outline` sees them. JSON in UTF-8 holds none.
+        guard !outline.hasZero else {
+            throw Rejection("\(subject) is not valid JSON: \(Message.quote(text))")
         }
         let bytes = [UInt8](capacity: text.count) { out in out.write(text) }
         do {

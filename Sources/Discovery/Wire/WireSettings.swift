@@ -11,7 +11,7 @@ package struct WireLimits: Sendable {
     /// address with a query of some 200.
     package var fieldBytesMax = 1024
     package var addrsMax = 128
-    package var metadataEntriesMax = 512
+    package var metadataEntriesMax = NodeSettings.metadataEntriesMax
     /// Bytes of one metadata object as sent. Below the two length bytes of a packed field.
     package var metadataBytesMax = 60_000
     /// Applications in one fetchs or polls. Each is a place in a waiter.

@@ -3,6 +3,15 @@ import Testing
 extension EndToEndTests {
     /// The operator's pages.
     @Suite struct AdminTests {
+        /// It said 503 until somebody asked it for something, which who asks this first never does.
+        @Test func `a node becomes ready by itself`() throws {
+            let node = try NodeProcess(
+                "enableprotect = true\n[registry]\nstartup_protection_seconds = 1\n")
+            #expect(try node.adminPage("/readyz").status == 503)
+            #expect(try eventually(within: 10) { try node.adminPage("/readyz").status == 200 })
+            #expect(node.stop() == .exited(0))
+        }
+
         @Test func `every page answers GET and HEAD and nothing else`() throws {
             let node = try NodeProcess()
             for (path, type) in [

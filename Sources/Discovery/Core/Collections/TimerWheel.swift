@@ -39,6 +39,13 @@ struct TimerWheel {
         Int(slot) < links.count && links[Int(slot)].bucket != TimerWheel.none
     }
 
+    /// Passes ticks that hold nothing, so that the horizon is as far ahead of `now` as it can be.
+    /// `popDue` does it too, but nobody calls that while nothing is due.
+    mutating func catchUp(to now: Int64) {
+        let tickNow = now / tick
+        if current < tickNow { current = min(nextTick ?? tickNow, tickNow) }
+    }
+
     /// Schedules `slot` at `time`, wherever it was scheduled before.
     mutating func schedule(_ slot: UInt32, at time: Int64) {
         while links.count <= Int(slot) { links.append(Link()) }

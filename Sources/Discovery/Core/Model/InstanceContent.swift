@@ -74,6 +74,19 @@ package struct InstanceContent: Equatable, Sendable {
         }
     }
 
+    /// How many entries the metadata has, and the bytes of their keys and values.
+    package var metadataSize: (entries: Int, bytes: Int) {
+        let span = packed.span
+        var reader = self.reader
+        _ = reader.field(of: span)
+        _ = reader.field(of: span)
+        for _ in 0..<reader.count(in: span) { _ = reader.field(of: span) }
+        let entries = reader.count(in: span)
+        var bytes = 0
+        for _ in 0..<2 * entries { bytes += Int(reader.field(of: span).count) }
+        return (entries, bytes)
+    }
+
     /// The content with `changes` laid over its metadata; with `keepsOld` false they replace it.
     /// Nil as in `init`.
     package func merging(_ changes: [Entry], keepsOld: Bool) -> InstanceContent? {

@@ -15,6 +15,9 @@ package struct NodeSettings: Sendable {
     package var overduePercentMax = 15
     /// Share of the instances that may be evicted within a minute, percent. One always may.
     package var evictionPercentMax = 15
+    /// Instances that may be evicted in one step; the rest follow in the next one, so that renewals
+    /// get in between.
+    package var evictionsPerStepMax = 512
     /// How long reads are refused after a start; 0: not at all.
     package var startupProtection: Int64 = 0
 
@@ -25,6 +28,9 @@ package struct NodeSettings: Sendable {
     /// Bytes of the keys and values that `set` may gather in the metadata of one instance. What
     /// register brings is limited where it is read.
     package var metadataBytesMax = 60_000
+    /// Entries of one instance's metadata. A `set` takes apart and sorts those of up to a thousand
+    /// instances.
+    package static let metadataEntriesMax = 512
 
     package var pollHold = 30 * Duration.second
     /// After a wake-up of an application the next one waits this long, so that bursts become one.
@@ -32,8 +38,8 @@ package struct NodeSettings: Sendable {
     package var waitersMax = 200_000
     /// Applications that all waiting polls together may wait for: 56 bytes each.
     package var subscriptionsMax = 4_000_000
-    /// Answers of one change that may leave in one step; the rest follow in the next one, so that
-    /// renewals get in between.
+    /// Polls that may be answered in one step because of changes, and as many because their time
+    /// has come; the rest follow in the next one, so that renewals get in between.
     package var wakesPerStepMax = 512
     /// How old the renewal times in a fetch may be.
     package var fetchAge = Duration.second

@@ -100,7 +100,7 @@ struct Watchers {
     /// `targets` in the order of the request; each application at most once.
     mutating func park(
         _ waiter: Waiter, targets: [(app: UInt32, latest: Int64, seen: Int64, had: Bool)],
-        until deadline: Int64
+        until deadline: Int64, at now: Int64
     ) {
         let index: UInt32
         if let vacant = vacantWaiters.popLast() {
@@ -124,6 +124,8 @@ struct Watchers {
             last = subscription
         }
         byRequest[waiter.request] = index
+        // Else the deadline could lie beyond the horizon, and the poll would end before it.
+        wheel.catchUp(to: now)
         wheel.schedule(index, at: deadline)
     }
 

@@ -38,6 +38,10 @@ struct Leases {
     private var budget: EvictionBudget
     private var lapsedCount = 0
     private var lastCheck: Int64
+    /// Zones before this one have nothing to evict until the next check.
+    private var evictionZone = 0
+    /// More may be evicted than a step allows: the next step goes on.
+    var isInterrupted = false
 
     /// A quarter of a second keeps evictions well within a second of their due time.
     private static let tick = 250 * Duration.millisecond
@@ -54,6 +58,7 @@ struct Leases {
 
     /// When to call `check` next.
     var nextDue: Int64? {
+        if isInterrupted { return .min }
         let needsRecheck = lapsedCount > 0 || overall.isProtected || isAnyZoneProtected
         let recheck = needsRecheck ? lastCheck.addingSaturated(Leases.recheck) : nil
         guard let due = wheel.nextDue else { return recheck }
@@ -115,6 +120,7 @@ struct Leases {
     /// `nextEviction`.
     mutating func check(at now: Int64, notes: inout [Effect]) {
         lastCheck = now
+        evictionZone = 0
         while let slot = wheel.popDue(at: now) { advance(slot, at: now) }
         let percent = settings.overduePercentMax
         if let note = overall.settle(percentMax: percent, scope: .overall) {
@@ -122,10 +128,10 @@ struct Leases {
         }
         isAnyZoneProtected = false
         for index in zones.indices where zones[index].guardState.isRelevant {
-            let scope = ProtectionScope.zone(String(decoding: zones[index].name, as: UTF8.self))
-            if let note = zones[index].guardState.settle(percentMax: percent, scope: scope) {
-                notes.append(.note(note))
-            }
+            let name = zones[index].name
+            let note = zones[index].guardState.settle(
+                percentMax: percent, scope: .zone(String(decoding: name, as: UTF8.self)))
+            if let note { notes.append(.note(note)) }
             if zones[index].guardState.isProtected { isAnyZoneProtected = true }
             if zones[index].guardState.expected == 0 { free(index) }
         }
@@ -134,7 +140,8 @@ struct Leases {
     /// The next instance to evict now, or nil. The caller removes it (which calls `end`).
     mutating func nextEviction(at now: Int64) -> UInt32? {
         if lapsedCount == 0 { return nil }
-        for index in zones.indices {
+        while evictionZone < zones.count {
+            let index = evictionZone
             while let lapse = zones[index].lapsed.first {
                 let lease = leases[Int(lapse.slot)]
                 guard lease.state == .lapsed, lease.renewed == lapse.renewed else {
@@ -147,6 +154,7 @@ struct Leases {
                 _ = zones[index].lapsed.popFirst()
                 return lapse.slot
             }
+            evictionZone += 1
         }
         return nil
     }

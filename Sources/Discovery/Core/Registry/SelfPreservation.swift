@@ -13,15 +13,17 @@ enum SelfPreservation {
         var isRelevant: Bool { expected > 0 || isProtected }
 
         /// Decides anew; returns what to tell if that changed anything.
-        mutating func settle(percentMax: Int, scope: ProtectionScope) -> Note? {
+        mutating func settle(
+            percentMax: Int, scope: @autoclosure () -> ProtectionScope
+        ) -> Note? {
             let allowed = SelfPreservation.allowedOverdue(of: expected, percentMax: percentMax)
             let isNow = overdue > allowed
             if isNow == isProtected { return nil }
             isProtected = isNow
             return isNow
                 ? .protectionEntered(
-                    scope, overdue: overdue, expected: expected, allowed: allowed)
-                : .protectionLeft(scope, overdue: overdue, expected: expected, allowed: allowed)
+                    scope(), overdue: overdue, expected: expected, allowed: allowed)
+                : .protectionLeft(scope(), overdue: overdue, expected: expected, allowed: allowed)
         }
     }
 

@@ -39,9 +39,10 @@ struct Tombstones {
         let known = tombstones[key]?.version ?? .min
         tombstones[key] = Tombstone(version: max(known, version), deadline: deadline)
         order.append(Burial(key: key, deadline: deadline))
-        while tombstones.count > countMax, dropOldest() { dropped += 1 }
         // Renewed tombstones leave dead entries; they may not outnumber the living for ever.
-        while order.count > 2 * countMax, dropOldest() {}
+        while tombstones.count > countMax || order.count > 2 * countMax {
+            if dropOldest() { dropped += 1 }
+        }
     }
 
     mutating func forget(_ key: InstanceKey) {
@@ -52,9 +53,13 @@ struct Tombstones {
         while let first = order.first, first.deadline <= now { _ = dropOldest() }
     }
 
+    /// Takes out the oldest entry; whether a tombstone went with it.
     private mutating func dropOldest() -> Bool {
-        guard let burial = order.popFirst() else { return false }
-        if tombstones[burial.key]?.deadline == burial.deadline { tombstones[burial.key] = nil }
+        guard let burial = order.popFirst() else {
+            preconditionFailure("a tombstone without its entry")
+        }
+        guard tombstones[burial.key]?.deadline == burial.deadline else { return false }
+        tombstones[burial.key] = nil
         return true
     }
 }

@@ -16,7 +16,9 @@ final class NodeClient: LoopClient {
     /// What was last asked for, by the slot of the ticket.
     private var asked: [Asked] = []
     private var turnNumber: UInt64 = 0
-    private var deadline: Int64?
+    /// When the node wants a turn; nil: nothing is due. Due at first, because what the node waits
+    /// for from its start on no loop has been told yet.
+    private var deadline: Int64? = .min
 
     private struct Asked {
         var route: Route?

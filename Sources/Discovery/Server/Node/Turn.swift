@@ -35,8 +35,13 @@ struct Turn: Sendable {
         case shared(SharedBody)
     }
 
+    /// Bytes of replies kept for the next turn; more is given back, so that one huge answer does
+    /// not stay in memory.
+    static let bytesKept = 1 << 20
+
     mutating func removeAll() {
         batch.removeAll()
+        if bytes.capacity > Turn.bytesKept { bytes = [] }
         if !shapes.isEmpty { shapes.removeAll() }
         replies.removeAll(keepingCapacity: true)
         bytes.removeAll(keepingCapacity: true)

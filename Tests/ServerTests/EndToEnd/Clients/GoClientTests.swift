@@ -122,7 +122,8 @@ extension EndToEndTests {
                 polls(
                     "appid=main.arch.demo&appid=infra.discovery&env=pre&hostname=host1"
                         + "&latest_timestamp=0&latest_timestamp=\(latest)"))
-            #expect(try eventually { try node.metric("discovery_connections") == 1 })
+            // This client and the one of the admin pages.
+            #expect(try eventually { try node.metric("discovery_connections") == 2 })
             #expect(try node.holds(1))
             #expect(try post("register", Self.registration).code == 0)
             let answer = try Self.decode(second.reply(within: 0.9))
