@@ -274,10 +274,38 @@ import Testing
         #expect(names.take(names.poll((0..<10).map { ("made.up.\($0)", 0) })) == nil)
         #expect(names.take(names.poll([("made.up.10", 0)]))?.code == -503)
         #expect(names.take(names.poll([("made.up.9", 0)])) == nil)
+        #expect(names.register("h1", app: "real")?.code == 0, "they are counted apart")
         let all = TestNode { $0.subscriptionsMax = 10 }
         #expect(all.take(all.poll((0..<6).map { ("a\($0)", 0) })) == nil)
         #expect(all.take(all.poll((0..<5).map { ("a\($0)", 0) }))?.code == -503)
         #expect(all.take(all.poll((0..<4).map { ("a\($0)", 0) })) == nil)
+    }
+
+    @Test func `an answer that would be too large is given in parts`() throws {
+        let test = TestNode { $0.answerInstancesMax = 25 }
+        for app in ["x", "y", "z"] {
+            for host in 0..<10 { _ = test.register("h\(host)", app: app) }
+        }
+        let first = test.poll([("x", 0), ("y", 0), ("z", 0)])
+        guard case .polledMany(let views, let missing)? = test.take(first) else {
+            Issue.record("not answered")
+            return
+        }
+        #expect(views.count == 2 && missing.isEmpty)
+        let next = test.poll([("x", views[0].latest), ("y", views[1].latest), ("z", 0)])
+        #expect(test.take(next)?.view?.hosts.count == 10)
+        let all = test.send { id, batch in
+            for app in ["x", "y", "z"] {
+                let key = append(appKey(app).packed, to: &batch)
+                batch.pollTargets.append(PollTarget(app: key, latest: 0))
+            }
+            return .fetchedMany(id, FetchMany(first: 0, count: 3, zone: .empty, statuses: 1))
+        }
+        guard case .refused(.invalid, let message)? = test.take(all) else {
+            Issue.record("a fetchs of any size was put together")
+            return
+        }
+        #expect(message.contains("fewer"))
     }
 
     @Test func `an application asked for twice in one poll is waited for once`() {

@@ -147,7 +147,7 @@ func view(
         app: try appKey("dev", appid), latest: latest,
         zones: zones.map { AppView.Zone(name: bytes($0.0), rows: $0.1) },
         env: env.map { bytes($0) },
-        filter: nil, statuses: 1, revision: 1, made: 0)
+        filter: nil, statuses: 1, made: 0)
 }
 
 func answerText(_ answer: Answer, shape: InstancesShape = .byZone) -> String {

@@ -30,7 +30,8 @@ extension Node {
             return refuse("subscriptions_max", settings.subscriptionsMax, at: now, &effects)
         }
         let made = targets.count { $0.app == nil }
-        if made > 0, registry.applicationCount + made > settings.appsMax {
+        let waitedFor = registry.applicationCount - registry.populatedCount
+        if made > 0, waitedFor + made > settings.appsMax {
             return refuse("apps_max", settings.appsMax, at: now, &effects)
         }
         park(id, poll, targets, zone, env, batch, at: now)
@@ -78,8 +79,10 @@ extension Node {
                 missing.append(AppKey(packed: Array(batch.bytes[target.key.range])))
                 continue
             }
-            let isWanted = poll.wantsAll || isNews(app, since: target.latest, zone)
-            if isWanted { views.append(pollView(app, zone, target.isSelf ? env : nil, at: now)) }
+            guard poll.wantsAll || isNews(app, since: target.latest, zone) else { continue }
+            views.append(pollView(app, zone, target.isSelf ? env : nil, at: now))
+            // What does not fit is news still when the client asks again.
+            if !isWithinAnswer(views) { views.removeLast() }
         }
         return poll.isSingle ? .polled(views[0]) : .polledMany(views, missing: missing)
     }
@@ -228,6 +231,7 @@ extension Node {
             if isNews || (details.wantsAll && isPresent) {
                 views.append(
                     pollView(subscription.app, zone, isSelf ? details.env : nil, at: now))
+                if !isWithinAnswer(views) { views.removeLast() }
             } else if !isPresent {
                 missing.append(registry.applications[Int(subscription.app)].key)
             }

@@ -26,8 +26,20 @@ extension Node {
             }
             views.append(
                 view(app, zone, fetch.statuses, place.env, at: now, ageMax: settings.fetchAge))
+            if !isWithinAnswer(views) {
+                return .refused(
+                    .invalid,
+                    "these applications have more than \(settings.answerInstancesMax) instances: "
+                        + "ask for fewer at once")
+            }
         }
         return .fetchedMany(views)
+    }
+
+    /// Whether an answer of these views is of a size that others need not wait for.
+    func isWithinAnswer(_ views: [AppView]) -> Bool {
+        views.count < 2
+            || views.reduce(0) { $0 + $1.instanceCount } <= settings.answerInstancesMax
     }
 
     mutating func fetchAll(at now: Moment) -> Answer {

@@ -86,7 +86,9 @@ extension Node {
             return refuse("instances_max", settings.instancesMax, at: now, &effects)
         }
         let appKey = key.packed.span.extracting(key.application.range)
-        if registry.applicationCount >= settings.appsMax, registry.findApplication(appKey) == nil {
+        let known = registry.findApplication(appKey)
+        let isPopulated = known.map { registry.applications[Int($0)].instanceCount > 0 } ?? false
+        if !isPopulated, registry.populatedCount >= settings.appsMax {
             return refuse("apps_max", settings.appsMax, at: now, &effects)
         }
         let app = registry.ensureApplication(appKey)

@@ -9,6 +9,8 @@ internal import Synchronization
 struct Daemon {
     let configuration: Configuration
     let logger: Logger
+    /// Where `logger` writes to.
+    let log: LogQueue
 
     /// How long the node goes on serving after it was told to stop: clients that were answered -503
     /// come once more before they go to another node.
@@ -54,7 +56,7 @@ struct Daemon {
         let handles = LoopHandles()
         let metrics = MetricsPage(
             identity: configuration.identity, queue: queue, counts: counts,
-            loops: { handles.all.map { $0.statistics() } }, libevent: LibeventLog.version)
+            loops: { handles.all.map { $0.statistics() } }, log: log, libevent: LibeventLog.version)
         let admin = AdminPages(metrics: metrics, queue: queue)
         let group = try LoopGroup.start(
             count: configuration.loops, configuration.loopConfiguration

@@ -27,13 +27,13 @@ package enum AnswerWriter {
         case .unknown: out.append(#"{"code":-404,"message":"-404","ttl":1}"#)
         case .pollUnknown(let app): appendPollUnknown(app, to: &out)
         case .fetched(let view):
-            out.append(contentsOf: view.encoding.body(of: .fetch(shape), view))
+            out.append(contentsOf: ViewWriter.fetchBody(view, shape))
         case .zoneUnknown(let latest): appendZoneUnknown(latest, shape, to: &out)
         case .fetchedMany(let views): ViewWriter.appendMany(views, shape, to: &out)
         case .fetchedAll(let view):
             var writer = RegistryWriter(view)
             while !writer.append(to: &out) {}
-        case .polled(let view): out.append(contentsOf: view.encoding.body(of: .poll, view))
+        case .polled(let view): out.append(contentsOf: ViewWriter.fetchBody(view, .byZone))
         case .polledMany(let views, let missing):
             ViewWriter.appendPolled(views, missing, to: &out)
         case .notModified: out.append(#"{"code":-304,"message":"-304","ttl":1}"#)

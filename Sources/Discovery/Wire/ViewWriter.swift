@@ -81,7 +81,7 @@ package enum ViewWriter {
     /// polls: the applications with news, and the names of those there are not.
     static func appendPolled(_ views: [AppView], _ missing: [AppKey], to out: inout [UInt8]) {
         if missing.isEmpty, views.count == 1 {
-            out.append(contentsOf: views[0].encoding.body(of: .polls, views[0]))
+            out.append(contentsOf: pollsBody(views[0]))
             return
         }
         out.append(#"{"code":0,"data":"#)
@@ -134,21 +134,10 @@ package enum ViewWriter {
     }
 }
 
-/// The bytes made of one view, each once, when first asked for. Hangs on `AppView.attachment`, so
+/// The fragments made of one view, each once, when first asked for. Hangs on `AppView.attachment`, so
 /// it lives as long as the view and is used by the owner of the node only.
 package final class ViewEncoding {
-    /// The answers that hold one application and nothing else.
-    package enum Body {
-        case fetch(InstancesShape)
-        case poll
-        /// Nothing missing.
-        case polls
-    }
-
     private var fragments: InlineArray<2, [UInt8]?> = [nil, nil]
-    private var fetches: InlineArray<2, [UInt8]?> = [nil, nil]
-    private var poll: [UInt8]?
-    private var polls: [UInt8]?
     /// For the caller, as `AppView.attachment` is for this.
     package var attachment: AnyObject?
 
@@ -159,46 +148,6 @@ package final class ViewEncoding {
         ViewWriter.appendFragment(of: view, shape: shape, to: &fragment)
         fragments[index] = fragment
         return fragment
-    }
-
-    package func body(of answer: Body, _ view: AppView) -> [UInt8] {
-        switch answer {
-        case .fetch(let shape): fetch(shape, view)
-        case .poll: poll ?? makePoll(view)
-        case .polls: polls ?? makePolls(view)
-        }
-    }
-
-    private func fetch(_ shape: InstancesShape, _ view: AppView) -> [UInt8] {
-        let index = Int(shape.rawValue)
-        if let body = fetches[index] { return body }
-        let body = wrapped(fragment(shape, view))
-        fetches[index] = body
-        return body
-    }
-
-    private func makePoll(_ view: AppView) -> [UInt8] {
-        let body = fetch(.byZone, view)
-        poll = body
-        return body
-    }
-
-    private func makePolls(_ view: AppView) -> [UInt8] {
-        var body = Array(#"{"code":0,"data":{"#.utf8)
-        ViewWriter.appendMember(view, .byZone, to: &body)
-        body.append("}")
-        ViewWriter.appendPolledEnd([], to: &body)
-        polls = body
-        return body
-    }
-
-    private func wrapped(_ fragment: [UInt8]) -> [UInt8] {
-        var body: [UInt8] = []
-        body.reserveCapacity(AnswerWriter.dataHead.utf8.count + fragment.count + 1)
-        body.append(AnswerWriter.dataHead)
-        body.append(contentsOf: fragment)
-        body.append("}")
-        return body
     }
 }
 

@@ -24,6 +24,7 @@ package struct NodeSettings: Sendable {
     package var tombstoneAge = 2 * Duration.hour
     package var tombstonesMax = 100_000
     package var instancesMax = 4_000_000
+    /// Applications with instances; and as many without, which polls wait for.
     package var appsMax = 1_000_000
     /// Bytes of the keys and values that `set` may gather in the metadata of one instance. What
     /// register brings is limited where it is read.
@@ -41,6 +42,9 @@ package struct NodeSettings: Sendable {
     /// Polls that may be answered in one step because of changes, and as many because their time
     /// has come; the rest follow in the next one, so that renewals get in between.
     package var wakesPerStepMax = 512
+    /// Instances that one answer about several applications may hold, some 40 MB: it is put
+    /// together on the node's queue. One application alone may be larger, and so is `fetch/all`.
+    package var answerInstancesMax = 100_000
     /// How old the renewal times in a fetch may be.
     package var fetchAge = Duration.second
     /// Versions of other nodes further ahead than this are refused: they would win for ever.

@@ -12,8 +12,6 @@ package final class AppView {
     /// The zone asked for; nil: all.
     let filter: [UInt8]?
     let statuses: UInt8
-    /// `Application.revision` it was made of.
-    let revision: UInt64
     /// When it was made, monotonic nanoseconds.
     let made: Int64
     package let instanceCount: Int
@@ -29,7 +27,7 @@ package final class AppView {
 
     init(
         app: AppKey, latest: Int64, zones: [Zone], env: [UInt8]?, filter: [UInt8]?, statuses: UInt8,
-        revision: UInt64, made: Int64
+        made: Int64
     ) {
         self.app = app
         self.latest = latest
@@ -37,7 +35,6 @@ package final class AppView {
         self.env = env
         self.filter = filter
         self.statuses = statuses
-        self.revision = revision
         self.made = made
         instanceCount = zones.reduce(0) { $0 + $1.rows.count }
     }

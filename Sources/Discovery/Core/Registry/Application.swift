@@ -7,8 +7,6 @@ struct Application {
     /// Its `latest_timestamp`: strictly increasing, moved by content only. 0 until its first
     /// change.
     private(set) var latest: Int64
-    /// Counts every replaced instance, also where consumers see no difference; tells old views.
-    private(set) var revision: UInt64 = 0
     /// Sorted by name. An empty one stays until its pollers have been told.
     private(set) var zones: [ZoneGroup] = []
     /// Stamp of zones that are gone; a zone that is not in `zones` changed at this time at the
@@ -84,7 +82,6 @@ struct Application {
     /// `floor`: what the timestamp has to exceed at least, for applications that were there before.
     mutating func publish(zone: Span<UInt8>, wall: Int64, floor: Int64) -> Int64 {
         latest = max(wall, max(latest, floor).addingSaturated(1))
-        revision += 1
         views.removeAll()
         if let index = zoneIndex(zone) { zones[index].latest = latest }
         return latest
@@ -92,7 +89,6 @@ struct Application {
 
     /// An instance was replaced by one that looks the same to consumers.
     mutating func touch() {
-        revision += 1
         views.removeAll()
     }
 

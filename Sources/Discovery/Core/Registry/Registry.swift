@@ -21,6 +21,8 @@ struct Registry {
     private(set) var applications: [Application] = []
     private var vacantApplications: [UInt32] = []
     private var applicationTable = KeyTable()
+    /// Applications that have instances; the others exist for pollers that wait for them.
+    private(set) var populatedCount = 0
 
     /// No application that comes back may start below what it had when it went.
     private var goneLatest: Int64 = 0
@@ -68,6 +70,7 @@ struct Registry {
         }
         let key = instance.key
         let packed = key.packed.span
+        if applications[Int(app)].instanceCount == 0 { populatedCount += 1 }
         let position = applications[Int(app)].add(
             slot, instance.status, zone: packed.extracting(key.zone.range))
         records[Int(slot)] = Record(
@@ -100,6 +103,7 @@ struct Registry {
         applications[Int(record.app)].remove(
             at: record.position, instance.status,
             zone: packed.extracting(key.zone.range))
+        if applications[Int(record.app)].instanceCount == 0 { populatedCount -= 1 }
         records[Int(slot)] = Record()
         vacantRecords.append(slot)
         let application = Int(record.app)
@@ -207,7 +211,7 @@ struct Registry {
         let application = applications[index]
         return AppView(
             app: application.key, latest: application.latest, zones: zones, env: env, filter: zone,
-            statuses: statuses, revision: application.revision, made: now)
+            statuses: statuses, made: now)
     }
 
     /// Everything, ordered. O(n): the caller asks for it rarely.
@@ -265,6 +269,9 @@ struct Registry {
             instances += count
         }
         precondition(instances == instanceCount, "instances miscounted")
+        precondition(
+            applications.count { $0.instanceCount > 0 } == populatedCount,
+            "populated applications miscounted")
         let counted = census.counts.values.reduce(0) { $0 + $1.up + $1.waiting }
         precondition(counted == instanceCount, "the census is wrong")
     }

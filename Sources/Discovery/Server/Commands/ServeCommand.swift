@@ -91,10 +91,15 @@ struct ServeCommand: ParsableCommand {
             throw ExitCode.failure
         }
         let settings = loaded.configuration.log
-        LoggingSystem.bootstrap { _ in LineLogHandler(settings: settings) }
+        let log = LogQueue { StandardStream.error.write($0) }
+        // A second is plenty for a collector that reads; one that does not must not hold the end up.
+        defer { log.flush(milliseconds: 1_000) }
+        LoggingSystem.bootstrap { _ in
+            LineLogHandler(settings: settings) { log.append($0) }
+        }
         let logger = Logger(label: "discovery")
         report(loaded, to: logger)
-        try Daemon(configuration: loaded.configuration, logger: logger).run()
+        try Daemon(configuration: loaded.configuration, logger: logger, log: log).run()
     }
 
     /// The flags as the configuration takes them.

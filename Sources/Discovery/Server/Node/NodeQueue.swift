@@ -14,9 +14,10 @@ actor NodeQueue {
     }
 
     private var node: Node
-    private var encoder: ReplyEncoder
+    private let encoder: ReplyEncoder
     /// Empty between turns; kept for its memory.
     private var effects: [Effect] = []
+    private var composed = ComposedBodies()
 
     init(node: consuming Node, encoder: ReplyEncoder) {
         executor = QueueExecutor(label: "discovery.node")
@@ -46,11 +47,13 @@ actor NodeQueue {
         node.step(turn.batch, at: now, effects: &effects)
         for effect in effects {
             switch effect {
-            case .answer(let id, let answer): encoder.encode(answer, to: id, in: &turn)
+            case .answer(let id, let answer):
+                encoder.encode(answer, to: id, in: &turn, composed: &composed)
             case .note(let note): encoder.log.tell(note)
             }
         }
         effects.removeAll(keepingCapacity: true)
+        composed.removeAll()
         return node.nextDeadline
     }
 

@@ -15,7 +15,10 @@ struct ReplyEncoder: Sendable {
     private static let done = Turn.Body.shared(body(.done))
     private static let notModified = Turn.Body.shared(body(.notModified))
 
-    func encode(_ answer: Answer, to id: RequestID, in turn: inout Turn) {
+    /// `composed`: those of this turn.
+    func encode(
+        _ answer: Answer, to id: RequestID, in turn: inout Turn, composed: inout ComposedBodies
+    ) {
         let ticket = Ticket(rawValue: id.rawValue)
         switch answer {
         case .done: put(ReplyEncoder.done, answer, ticket, in: &turn)
@@ -27,9 +30,12 @@ struct ReplyEncoder: Sendable {
             put(.shared(view.bodies.fetch(.byZone, view)), answer, ticket, in: &turn)
         case .polledMany(let views, let missing) where views.count == 1 && missing.isEmpty:
             put(.shared(views[0].bodies.polls(views[0])), answer, ticket, in: &turn)
+        case .polledMany(let views, let missing):
+            let body = composed.body(of: views, missing: missing)
+            put(.shared(body), answer, ticket, in: &turn)
         case .fetchedAll(let view): bulk.reply(to: ticket, with: view)
         case .renewed, .conflict, .outdated, .unknownHost, .unknownWithData, .unknown, .pollUnknown,
-            .zoneUnknown, .fetchedMany, .polledMany, .nodes, .refused:
+            .zoneUnknown, .fetchedMany, .nodes, .refused:
             let start = turn.bytes.count
             AnswerWriter.append(answer, shape: shape(of: id, in: turn), to: &turn.bytes)
             put(.bytes(start..<turn.bytes.count), answer, ticket, in: &turn)
@@ -61,6 +67,38 @@ struct ReplyEncoder: Sendable {
         var bytes: [UInt8] = []
         AnswerWriter.append(answer, to: &bytes)
         return SharedBody(bytes)
+    }
+}
+
+/// The answers of polls that are put together of several applications, or name missing ones, in one
+/// turn: waiters that asked for the same get the same bytes. On the node's queue only.
+struct ComposedBodies {
+    private struct Entry {
+        let views: [AppView]
+        let missing: [AppKey]
+        let body: SharedBody
+    }
+
+    /// Fleets ask in a few ways. A miss costs one composition, so few are kept.
+    private static let countMax = 8
+    private var entries: [Entry] = []
+
+    mutating func body(of views: [AppView], missing: [AppKey]) -> SharedBody {
+        let known = entries.first { entry in
+            entry.views.count == views.count && entry.missing == missing
+                && zip(entry.views, views).allSatisfy { $0 === $1 }
+        }
+        if let known { return known.body }
+        var bytes: [UInt8] = []
+        AnswerWriter.append(.polledMany(views, missing: missing), to: &bytes)
+        let body = SharedBody(bytes)
+        if entries.count == ComposedBodies.countMax { entries.removeFirst() }
+        entries.append(Entry(views: views, missing: missing, body: body))
+        return body
+    }
+
+    mutating func removeAll() {
+        if !entries.isEmpty { entries.removeAll() }
     }
 }
 

@@ -90,7 +90,7 @@ enum LogFormat {
     }
 }
 
-/// Writes every event as one line to stderr.
+/// Writes every event as one line.
 struct LineLogHandler: LogHandler {
     var logLevel: Logger.Level
     var metadata: Logger.Metadata = [:]
@@ -99,10 +99,10 @@ struct LineLogHandler: LogHandler {
     private let now: @Sendable () -> Int64
     private let write: @Sendable ([UInt8]) -> Void
 
-    /// Tests give their own clock and their own sink.
+    /// Tests give their own clock. `write` gets a line at a time and should not block.
     init(
         settings: LogSettings, now: @escaping @Sendable () -> Int64 = Self.wallClock,
-        write: @escaping @Sendable ([UInt8]) -> Void = { StandardStream.error.write($0) }
+        write: @escaping @Sendable ([UInt8]) -> Void
     ) {
         logLevel = Logger.Level(settings.level)
         format = settings.format

@@ -8,6 +8,7 @@ struct MetricsPage: Sendable {
     let counts: [RequestCounts]
     /// The loops' own counters; empty until they run.
     let loops: @Sendable () -> [LoopStatistics]
+    let log: LogQueue
     let libevent: String
 
     var text: String {
@@ -16,6 +17,7 @@ struct MetricsPage: Sendable {
         writeRequests(&text)
         writeNode(queue.report(), &text)
         writeLoops(loops(), &text)
+        writeLog(&text)
         writeProcess(ProcessFigures.read(), &text)
         return text.text
     }
@@ -166,6 +168,12 @@ struct MetricsPage: Sendable {
                 help: "Requests refused because of their frame, by reason.",
                 labels: ["reason": "\(violation)"], UInt64(count))
         }
+    }
+
+    private func writeLog(_ text: inout PrometheusText) {
+        text.counter(
+            "discovery_log_lines_dropped_total", help: "Log lines that nobody took.",
+            log.droppedTotal)
     }
 
     private func writeProcess(_ process: ProcessFigures, _ text: inout PrometheusText) {
