@@ -14,7 +14,7 @@ extension EventLoop {
             unsafe discard(connection, from: input, count: count)
             return
         }
-        if !connection.isOpen { adopt(connection) }
+        if !connection.isAdopted { adopt(connection) }
         let scan = unsafe scanNewest(count, of: input, into: connection)
         connection.framed &+= UInt32(scan.completed)
         if let violation = scan.violation {
