@@ -30,4 +30,28 @@ private let now = "GET /now HTTP/1.1\r\nHost: h\r\n\r\n"
         #expect(after.connectionsClosed == 201)
         #expect(after.connectionsOpen == 0)
     }
+
+    @Test func `a client that pipelines kept a turn from ending`() throws {
+        var limits = HTTPLimits()
+        limits.turnRequestsMax = 8
+        let server = try TestServer(limits)
+        let socket = server.connect()
+        socket.send(String(repeating: now, count: 400))
+        for _ in 0..<400 { #expect(socket.receiveReply()?.status == 200) }
+        let after = server.statistics { $0.requestsReceived == 400 }
+        #expect(after.requestsReceived == 400)
+        #expect(after.turns >= 50)
+    }
+
+    @Test func `what does not fit into a turn is answered in the next ones`() throws {
+        var limits = HTTPLimits()
+        limits.turnRequestsMax = 1
+        let server = try TestServer(limits)
+        let sockets = (0..<50).map { _ in server.connect() }
+        for socket in sockets { socket.send("GET /next HTTP/1.1\r\nHost: h\r\n\r\n" + now) }
+        for socket in sockets {
+            #expect(socket.receiveReply()?.body == "get /next| - ")
+            #expect(socket.receiveReply()?.body == "get /now| - ")
+        }
+    }
 }
