@@ -59,6 +59,9 @@ internal import CLibevent
 
     var isOpen: Bool { unsafe evhttpConnection != nil }
 
+    /// The loop has found its evhttp connection, though that may be closed since.
+    var isAdopted: Bool { descriptor >= 0 }
+
     var ticket: Ticket {
         Ticket(loop: loop.index, descriptor: descriptor, number: number)
     }

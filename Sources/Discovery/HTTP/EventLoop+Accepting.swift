@@ -85,7 +85,8 @@ extension EventLoop {
     /// Ends the time in which the connections accepted in this turn are known to evhttp alone.
     func adoptFresh() {
         while let connection = fresh.popLast() {
-            if !connection.isOpen { adopt(connection) }
+            // Bytes in a later round of the same turn adopt it early; it may be closed by now.
+            if !connection.isAdopted { adopt(connection) }
             unsafe bufferevent_decref(connection.bufferevent)
         }
     }

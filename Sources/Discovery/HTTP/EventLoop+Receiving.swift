@@ -14,7 +14,7 @@ extension EventLoop {
             unsafe discard(connection, from: input, count: count)
             return
         }
-        if !connection.isOpen { adopt(connection) }
+        if !connection.isAdopted { adopt(connection) }
         let scan = unsafe scanNewest(count, of: input, into: connection)
         connection.framed &+= UInt32(scan.completed)
         if let violation = scan.violation {
@@ -122,6 +122,12 @@ extension EventLoop {
         if isStopping {
             refuse(connection, Self.stoppingHead, Self.stoppingText)
             return
+        }
+        // A client that pipelines, answered from within `received`, would otherwise keep the turn
+        // from ending, and with it everyone else's replies. libevent 2.1.12 leaves behind this
+        // callback, and what else is active stays so (event.c, event_process_active_single_queue).
+        if turnRequests.count >= limits.turnRequestsMax {
+            unsafe event_base_loopbreak(base.pointer)
         }
         client?.received(unsafe Request(request, ticket: connection.ticket, listener: listener))
     }

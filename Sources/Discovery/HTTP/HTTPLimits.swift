@@ -16,6 +16,8 @@ package struct HTTPLimits: Sendable {
     package var idleSecondsMax = 75
     /// A reply of which nothing could be written for this long closes the connection.
     package var writeSecondsMax = 30
+    /// Requests taken in one turn; the others that are ready wait for the next one.
+    package var turnRequestsMax = 512
     /// Requests held unanswered beyond their turn. Over it: 503, and the client of the loop is told
     /// that the ticket is dead.
     package var parkedMax = 20_000

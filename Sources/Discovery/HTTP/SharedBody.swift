@@ -8,7 +8,9 @@ internal import CLibevent
 
     package var count: Int { unsafe bytes.count }
 
-    package init(_ contents: [UInt8]) {
+    package convenience init(_ contents: [UInt8]) { self.init(contents[...]) }
+
+    package init(_ contents: ArraySlice<UInt8>) {
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: contents.count, alignment: 1)
         unsafe copy.copyBytes(from: contents)
         unsafe bytes = UnsafeRawBufferPointer(copy)

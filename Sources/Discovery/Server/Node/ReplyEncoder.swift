@@ -38,8 +38,18 @@ struct ReplyEncoder: Sendable {
             .zoneUnknown, .fetchedMany, .nodes, .refused:
             let start = turn.bytes.count
             AnswerWriter.append(answer, shape: shape(of: id, in: turn), to: &turn.bytes)
-            put(.bytes(start..<turn.bytes.count), answer, ticket, in: &turn)
+            put(takeLarge(from: start, in: &turn), answer, ticket, in: &turn)
         }
+    }
+
+    /// What was written behind `start`; taken out of the turn if it is large. A turn keeps the
+    /// memory it has grown to, and the socket of a slow reader would need a copy of its own.
+    private func takeLarge(from start: Int, in turn: inout Turn) -> Turn.Body {
+        let range = start..<turn.bytes.count
+        if range.count <= Turn.copiedBytesMax { return .bytes(range) }
+        let body = SharedBody(turn.bytes[range])
+        turn.bytes.removeSubrange(range)
+        return .shared(body)
     }
 
     private func shape(of id: RequestID, in turn: borrowing Turn) -> InstancesShape {

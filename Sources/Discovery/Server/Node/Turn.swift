@@ -15,6 +15,8 @@ struct Turn: Sendable {
     var replies: [Reply] = []
     /// The bodies of those replies that are not shared.
     var bytes: [UInt8] = []
+    /// Larger bodies of many applications are not among them: a few hundred would be gigabytes.
+    static let copiedBytesMax = 64 * 1024
     /// Replies for tickets of other loops, by loop: polls that were held there.
     var foreign: [[AddressedReply]]
 
