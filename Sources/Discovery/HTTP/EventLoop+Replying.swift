@@ -180,19 +180,18 @@ extension EventLoop {
         }
     }
 
-    /// Frees what evhttp will not look at again: of the headers all but Connection, which decides
+    /// Frees what evhttp will not look at again: of the headers all but the
+    /// first Connection, which decides
     /// whether the connection is kept (http.c, evhttp_send_done), and the body.
     private func dropHeaders(of request: OpaquePointer) {
         let body = unsafe evhttp_request_get_input_buffer(request)
         unsafe evbuffer_drain(body, evbuffer_get_length(body))
         guard let headers = unsafe evhttp_request_get_input_headers(request) else { return }
-        var next = unsafe headers.pointee.tqh_first
-        while let header = unsafe next {
-            unsafe next = header.pointee.next.tqe_next
-            if unsafe strcasecmp(header.pointee.key, "Connection") == 0 { continue }
-            // Removes the first of that name, which is this one: those before it are gone.
-            unsafe evhttp_remove_header(headers, header.pointee.key)
-        }
+        let kept = unsafe evhttp_find_header(headers, "Connection").map { unsafe strdup($0) }
+        unsafe evhttp_clear_headers(headers)
+        guard let value = unsafe kept else { return }
+        unsafe evhttp_add_header(headers, "Connection", value)
+        unsafe free(value)
     }
 
     private static let tooManyHead = ReplyHead(

@@ -40,6 +40,8 @@ enum LibeventMemory {
     /// Pieces of one size that are kept: the headers of 10,000 requests held and let go at once
     /// would otherwise stay for ever.
     static let countMax = 1024
+    /// Bytes of one size that are kept: all sizes together, 64 MB at the very most.
+    static let bytesMax = 256 * 1024
 
     @safe private struct List {
         var first: UnsafeMutableRawPointer?
@@ -69,7 +71,9 @@ enum LibeventMemory {
     func release(_ piece: UnsafeMutableRawPointer) {
         // Rounded down: a piece may be larger than its list promises, never smaller.
         let index = unsafe malloc_usable_size(piece) / Self.step
-        guard index > 0, index < Self.listCount, unsafe lists[index].count < Self.countMax else {
+        guard index > 0, index < Self.listCount,
+            unsafe lists[index].count < min(Self.countMax, Self.bytesMax / (index * Self.step))
+        else {
             unsafe free(piece)
             return
         }

@@ -134,8 +134,8 @@ package enum ViewWriter {
     }
 }
 
-/// The fragments made of one view, each once, when first asked for. Hangs on `AppView.attachment`, so
-/// it lives as long as the view and is used by the owner of the node only.
+/// The fragments made of one view, each once, when first asked for. Hangs on `AppView.attachment`,
+/// so it lives as long as the view and is used by the owner of the node only.
 package final class ViewEncoding {
     private var fragments: InlineArray<2, [UInt8]?> = [nil, nil]
     /// For the caller, as `AppView.attachment` is for this.

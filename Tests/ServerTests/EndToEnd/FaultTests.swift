@@ -114,5 +114,44 @@ extension EndToEndTests {
             #expect(try eventually { try node.metric("discovery_requests_total", polls) == 40 })
             #expect(try node.metric("discovery_requests_total", ["route": "polls"]) == 0)
         }
+
+        @Test func `waiters that also wait for missing applications share one answer`() throws {
+            let node = try NodeProcess(loops: 2)
+            #expect(try node.register("a").code == 0)
+            let view = try node.get("/discovery/fetch?env=dev&appid=demo.app&status=1")
+            let latest = try view.json["data"]["latest_timestamp"].int
+            let target =
+                "/discovery/polls?env=dev&appid=demo.app&latest_timestamp=\(latest)"
+                + "&appid=nope&latest_timestamp=0"
+            let held = try (0..<20).map { _ in try node.connect() }
+            for client in held { try client.send(HTTPRequest.get(target)) }
+            #expect(try node.holds(20))
+            #expect(try node.register("b").code == 0)
+            let bodies = Set(try held.map { try $0.reply().text })
+            #expect(bodies.count == 1)
+            #expect(bodies.first?.hasSuffix(#""error":{"-404":["nope"]},"message":"0"}"#) == true)
+        }
+
+        @Test func `a log that nobody reads stops no request`() throws {
+            let node = try NodeProcess(
+                """
+                [registry]
+                lease_seconds = 1
+                eviction_percent_per_minute = 100
+                self_preservation_percent = 100
+
+                """)
+            node.child.errors.stopReading()
+            let client = try node.connect()
+            for start in stride(from: 0, to: 2_000, by: 100) {
+                let requests = (start..<start + 100).map {
+                    HTTPRequest.post("/discovery/register", Form.register("host\($0)"))
+                }
+                try client.send(requests.joined())
+                for _ in requests { #expect(try client.reply().code == 0) }
+            }
+            #expect(try eventually { try node.metric("discovery_evicted_total") == 2_000 })
+            #expect(try node.get("/discovery/nodes").code == 0)
+        }
     }
 }

@@ -15,7 +15,8 @@ import Testing
         let nodes = (0..<count).map {
             NodeEntry(address: "10.0.0.\($0):7171", status: 0, zone: "sh001")
         }
-        encoder.encode(.nodes(nodes), to: RequestID(1), in: &turn)
+        var composed = ComposedBodies()
+        encoder.encode(.nodes(nodes), to: RequestID(1), in: &turn, composed: &composed)
         return turn
     }
 

@@ -92,7 +92,8 @@ struct ServeCommand: ParsableCommand {
         }
         let settings = loaded.configuration.log
         let log = LogQueue { StandardStream.error.write($0) }
-        // A second is plenty for a collector that reads; one that does not must not hold the end up.
+        // A second is plenty for a collector that reads; one that does not must not hold the end
+        // up.
         defer { log.flush(milliseconds: 1_000) }
         LoggingSystem.bootstrap { _ in
             LineLogHandler(settings: settings) { log.append($0) }

@@ -31,11 +31,15 @@ struct ReplyEncoder: Sendable {
         case .polledMany(let views, let missing) where views.count == 1 && missing.isEmpty:
             put(.shared(views[0].bodies.polls(views[0])), answer, ticket, in: &turn)
         case .polledMany(let views, let missing):
-            let body = composed.body(of: views, missing: missing)
+            let body = composed.body(of: answer, views, missing: missing, shape: .byZone)
+            put(.shared(body), answer, ticket, in: &turn)
+        case .fetchedMany(let views):
+            let shape = shape(of: id, in: turn)
+            let body = composed.body(of: answer, views, missing: nil, shape: shape)
             put(.shared(body), answer, ticket, in: &turn)
         case .fetchedAll(let view): bulk.reply(to: ticket, with: view)
         case .renewed, .conflict, .outdated, .unknownHost, .unknownWithData, .unknown, .pollUnknown,
-            .zoneUnknown, .fetchedMany, .nodes, .refused:
+            .zoneUnknown, .nodes, .refused:
             let start = turn.bytes.count
             AnswerWriter.append(answer, shape: shape(of: id, in: turn), to: &turn.bytes)
             put(takeLarge(from: start, in: &turn), answer, ticket, in: &turn)
@@ -80,12 +84,14 @@ struct ReplyEncoder: Sendable {
     }
 }
 
-/// The answers of polls that are put together of several applications, or name missing ones, in one
-/// turn: waiters that asked for the same get the same bytes. On the node's queue only.
+/// The answers that are put together of several applications, or name missing ones, in one turn:
+/// whoever asks for the same gets the same bytes. On the node's queue only.
 struct ComposedBodies {
     private struct Entry {
         let views: [AppView]
-        let missing: [AppKey]
+        /// Nil for fetchs.
+        let missing: [AppKey]?
+        let shape: InstancesShape
         let body: SharedBody
     }
 
@@ -93,17 +99,20 @@ struct ComposedBodies {
     private static let countMax = 8
     private var entries: [Entry] = []
 
-    mutating func body(of views: [AppView], missing: [AppKey]) -> SharedBody {
+    /// `answer` is of these `views` and `missing`.
+    mutating func body(
+        of answer: Answer, _ views: [AppView], missing: [AppKey]?, shape: InstancesShape
+    ) -> SharedBody {
         let known = entries.first { entry in
-            entry.views.count == views.count && entry.missing == missing
+            entry.shape == shape && entry.views.count == views.count && entry.missing == missing
                 && zip(entry.views, views).allSatisfy { $0 === $1 }
         }
         if let known { return known.body }
         var bytes: [UInt8] = []
-        AnswerWriter.append(.polledMany(views, missing: missing), to: &bytes)
+        AnswerWriter.append(answer, shape: shape, to: &bytes)
         let body = SharedBody(bytes)
         if entries.count == ComposedBodies.countMax { entries.removeFirst() }
-        entries.append(Entry(views: views, missing: missing, body: body))
+        entries.append(Entry(views: views, missing: missing, shape: shape, body: body))
         return body
     }
 

@@ -7,6 +7,7 @@ final class OutputReader: Sendable {
     private struct State {
         var bytes: [UInt8] = []
         var isEnded = false
+        var isStopped = false
     }
 
     private let state = Mutex(State())
@@ -33,6 +34,9 @@ final class OutputReader: Sendable {
         }
     }
 
+    /// Reads one piece more at the most, and leaves the pipe open: a collector that hangs.
+    func stopReading() { state.withLock { $0.isStopped = true } }
+
     /// False when the time ran out before the child closed its output.
     func waitForEnd(within seconds: Double) -> Bool {
         let end = DispatchTime.now() + seconds
@@ -44,14 +48,16 @@ final class OutputReader: Sendable {
 
     private func readAll(_ descriptor: Int32) {
         var piece = [UInt8](repeating: 0, count: 65_536)
-        while true {
+        while !state.withLock({ $0.isStopped }) {
             let count = unsafe read(descriptor, &piece, piece.count)
             if count < 0, errno == EINTR { continue }
-            if count <= 0 { break }
+            if count <= 0 {
+                close(descriptor)
+                break
+            }
             state.withLock { $0.bytes += piece[..<count] }
             changed.signal()
         }
-        close(descriptor)
         state.withLock { $0.isEnded = true }
         changed.signal()
     }
