@@ -250,6 +250,21 @@ import Testing
         #expect(!test.hosts().contains("h0"))
     }
 
+    @Test func `a relayed set that arrives twice changes nothing the second time`() throws {
+        let test = TestNode()
+        _ = test.register("h1", origin: .peer, dirty: test.now.wall)
+        test.wait(Duration.second)
+        let change = Setting.Change(key: key("h1"), status: .waiting)
+        let dirty = test.now.wall
+        #expect(test.set([change], origin: .peer, dirty: dirty)?.code == 0)
+        let first = try #require(test.fetch(statuses: 3)?.view)
+        test.wait(Duration.second)
+        #expect(test.set([change], origin: .peer, dirty: dirty)?.code == 0)
+        let second = try #require(test.fetch(statuses: 3)?.view)
+        #expect(second === first || second.latest == first.latest)
+        #expect(second.instances[0].dirty == dirty && second.instances[0].status == .waiting)
+    }
+
     @Test func `a set older than the instance changes nothing`() throws {
         let test = TestNode()
         _ = test.register("h1")

@@ -241,8 +241,13 @@ extension Node {
         }
         for plan in plans {
             let old = registry.instance(at: plan.slot)
-            // A node's change that is older than what is here is too late.
-            if !isSource, setting.dirty > 0, setting.dirty < old.dirty { continue }
+            // A node's change that is older than what is here is too late; one of the same version
+            // is settled as a register is.
+            if !isSource, setting.dirty > 0 {
+                if setting.dirty < old.dirty { continue }
+                let isWinner = old.yields(to: plan.content, plan.status)
+                if setting.dirty == old.dirty, !isWinner { continue }
+            }
             let isDated = !isSource && setting.dirty > 0
             replace(
                 plan.slot, content: plan.content, status: plan.status,

@@ -55,7 +55,7 @@ extension EndToEndTests {
         func `polls whose clients hang up are forgotten at once`(_ how: String) throws {
             let node = try NodeProcess()
             var clients = try park(200, node, polls([("nope", 0)]))
-            #expect(try node.metric("discovery_apps") == 2)
+            #expect(try node.metric("discovery_apps_known") == 2)
             for client in clients {
                 switch how {
                 case "close": client.close()
@@ -71,7 +71,7 @@ extension EndToEndTests {
             clients = []
             #expect(try node.metric("discovery_poll_wake_total", ["reason": "closed"]) == 200)
             // What was kept for them only is gone too.
-            #expect(try node.metric("discovery_apps") == 1)
+            #expect(try node.metric("discovery_apps_known") == 1)
             #expect(try node.register("a", [("appid", "nope")]).code == 0)
             #expect(try eventually { try node.metric("discovery_connections") == 2 })
         }

@@ -76,8 +76,18 @@ struct Registry {
         records[Int(slot)] = Record(
             instance: instance, renewed: renewed, app: app, position: position)
         table.insert(slot, hash(packed))
-        census.count(instance.key, instance.status, by: 1)
+        census.count(key, instance.status, by: 1)
+        if zoneCount(app, key) == 1 { census.countApp(key, by: 1) }
         return slot
+    }
+
+    /// Instances of the application in the zone of the key.
+    private func zoneCount(_ app: UInt32, _ key: InstanceKey) -> Int {
+        let packed = key.packed.span
+        guard let zone = applications[Int(app)].zoneIndex(packed.extracting(key.zone.range)) else {
+            return 0
+        }
+        return applications[Int(app)].zones[zone].count
     }
 
     /// `renewed`: the wall time if the write is a sign of life too, else nil.
@@ -106,6 +116,7 @@ struct Registry {
         if applications[Int(record.app)].instanceCount == 0 { populatedCount -= 1 }
         records[Int(slot)] = Record()
         vacantRecords.append(slot)
+        if zoneCount(record.app, key) == 0 { census.countApp(key, by: -1) }
         let application = Int(record.app)
         if let zone = applications[application].zoneIndex(packed.extracting(key.zone.range)),
             applications[application].zones[zone].isMostlyHoles
@@ -274,6 +285,10 @@ struct Registry {
             "populated applications miscounted")
         let counted = census.counts.values.reduce(0) { $0 + $1.up + $1.waiting }
         precondition(counted == instanceCount, "the census is wrong")
+        let presences = applications.reduce(0) { $0 + $1.zones.count { $0.count > 0 } }
+        precondition(
+            census.counts.values.reduce(0) { $0 + $1.apps } == presences,
+            "the census of applications is wrong")
     }
 
     private mutating func updatePositions(_ app: UInt32, _ zone: Int) {

@@ -58,7 +58,7 @@ struct MetricsPage: Sendable {
     private func writeNode(_ report: NodeReport, _ text: inout PrometheusText) {
         writeInstances(report.instances, &text)
         text.gauge(
-            "discovery_apps", help: "Applications with instances or waiting polls.",
+            "discovery_apps_known", help: "Applications with instances or waiting polls.",
             report.applications)
         text.gauge("discovery_pollers", help: "Polls that are held.", report.waiters)
         text.gauge(
@@ -98,6 +98,9 @@ struct MetricsPage: Sendable {
                     "discovery_instances", help: "Registered instances.",
                     labels: ["env": env, "zone": zone, "status": status], number)
             }
+            text.gauge(
+                "discovery_apps", help: "Applications with instances.",
+                labels: ["env": env, "zone": zone], count.apps)
         }
         text.gauge(
             "discovery_instances_unlisted",
