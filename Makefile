@@ -73,7 +73,8 @@ tsan: deps
 
 # Run the fuzz tests for FUZZ_SECONDS each, from a new seed.
 fuzz: deps
-	FUZZ_SECONDS=$(FUZZ_SECONDS) WIRE_FUZZ_SECONDS=$(FUZZ_SECONDS) CONFIG_FUZZ_SEED=$$(date +%s) $(SWIFT) test --filter '[Ff]uzz'
+	FUZZ_SECONDS=$(FUZZ_SECONDS) WIRE_FUZZ_SECONDS=$(FUZZ_SECONDS) \
+	    CONFIG_FUZZ_SEED=$$(date +%s) $(SWIFT) test --filter '[Ff]uzz'
 
 # Install the server under PREFIX (default /usr/local).
 install: build
