@@ -110,7 +110,7 @@ extension Node {
         for target in targets {
             let key =
                 target.isSelf ? selfAppKey.packed : Array(batch.bytes[target.key.range])
-            let app = ensureApplication(key)
+            let app = registry.ensureApplication(key.span)
             if subscriptions.contains(where: { $0.app == app }) { continue }
             let application = registry.applications[Int(app)]
             let zone = target.zone(zone)
@@ -127,12 +127,6 @@ extension Node {
         watchers.park(
             waiter, targets: subscriptions, until: now.monotonic.addingSaturated(hold),
             at: now.monotonic)
-    }
-
-    /// Never inlined, as `place(of:_:)`.
-    @inline(never)
-    private mutating func ensureApplication(_ key: [UInt8]) -> UInt32 {
-        registry.ensureApplication(key.span)
     }
 
     // MARK: Leaving

@@ -74,9 +74,6 @@ extension Node {
         return registry.findApplication(key.span)
     }
 
-    /// Never inlined: Swift 6.3.1's optimizer crashes on spans that begin inside a loop
-    /// (LoopInvariantCodeMotion).
-    @inline(never)
     func place(of range: ByteRange, _ batch: borrowing Batch) -> Place {
         let key = batch.bytes.span.extracting(range.range)
         let appid = key.extracting(PackedKey.field(1, of: key).range)

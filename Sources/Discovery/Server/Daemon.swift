@@ -3,7 +3,6 @@ internal import DiscoveryHTTP
 internal import DiscoveryWire
 internal import Glibc
 internal import Logging
-internal import Synchronization
 
 /// A running node: everything between the configuration and the exit code.
 struct Daemon {
@@ -25,9 +24,10 @@ struct Daemon {
         unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
         redirectLibevent()
 
-        let bulk = BulkEncoder()
+        let handles = LoopHandles()
+        let bulk = BulkEncoder(handles: handles)
         let queue = makeQueue(bulk)
-        let group = try startLoops(queue, bulk)
+        let group = try startLoops(queue, handles)
         announce(group, queue)
 
         var signal: Int32 = 0
@@ -49,11 +49,10 @@ struct Daemon {
     }
 
     private func startLoops(
-        _ queue: NodeQueue, _ bulk: BulkEncoder
+        _ queue: NodeQueue, _ handles: LoopHandles
     ) throws(LoopError) -> LoopGroup {
         let counts = (0..<configuration.loops).map { _ in RequestCounts() }
         let wire = configuration.wireSettings
-        let handles = LoopHandles()
         let metrics = MetricsPage(
             identity: configuration.identity, queue: queue, counts: counts,
             loops: { handles.all.map { $0.statistics() } }, log: log, libevent: LibeventLog.version)
@@ -62,7 +61,6 @@ struct Daemon {
             count: configuration.loops, configuration.loopConfiguration
         ) { loop, siblings in
             handles.set(siblings)
-            bulk.connect(siblings)
             return NodeClient(
                 loop: loop, siblings: siblings, queue: queue, admin: admin,
                 counts: counts[loop.index], wire: wire)
@@ -119,12 +117,4 @@ struct Daemon {
         Moment(
             wall: Int64(clamping: Clocks.wall), monotonic: Int64(clamping: Clocks.monotonic))
     }
-}
-
-/// The loops' handles, for whoever is made before they are.
-private final class LoopHandles: Sendable {
-    private let handles: Mutex<[LoopHandle]> = Mutex([])
-
-    var all: [LoopHandle] { handles.withLock { $0 } }
-    func set(_ handles: [LoopHandle]) { self.handles.withLock { $0 = handles } }
 }

@@ -8,7 +8,8 @@ import Testing
 
 @Suite struct `Encoding replies` {
     private let encoder = ReplyEncoder(
-        log: NodeLog(logger: Logger(label: "test")), shape: .byZone, bulk: BulkEncoder())
+        log: NodeLog(logger: Logger(label: "test")), shape: .byZone,
+        bulk: BulkEncoder(handles: LoopHandles()))
 
     private func turn(nodes count: Int) -> Turn {
         var turn = Turn(loop: 0, loopCount: 1)

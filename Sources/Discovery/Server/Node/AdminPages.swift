@@ -1,3 +1,4 @@
+internal import DiscoveryCore
 internal import DiscoveryHTTP
 
 /// The pages of the admin listener: for the operator, never on the public port. On the loop's
@@ -29,11 +30,7 @@ struct AdminPages: Sendable {
             reply(request, "Method Not Allowed\n", AdminPages.wrongMethod, loop)
             return
         }
-        let path = request.withTarget { path, _ in
-            var bytes: [UInt8] = []
-            for index in 0..<path.count { bytes.append(path[index]) }
-            return String(decoding: bytes, as: UTF8.self)
-        }
+        let path = request.withTarget { path, _ in String(decoding: path.copied, as: UTF8.self) }
         switch Page(rawValue: path) {
         case .metrics: reply(request, metrics.text, AdminPages.prometheus, loop)
         case .live: reply(request, "ok\n", AdminPages.text, loop)

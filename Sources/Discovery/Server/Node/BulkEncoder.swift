@@ -23,7 +23,8 @@ final class BulkEncoder: Sendable {
 
     private let queue = DispatchQueue(label: "discovery.bulk", qos: .utility)
     private let state = Mutex(State())
-    private let handles: Mutex<[LoopHandle]> = Mutex([])
+    /// Where replies go.
+    private let handles: LoopHandles
 
     /// A view is shared for a second; nobody asks for these bytes after that.
     private static let keep = DispatchTimeInterval.seconds(3)
@@ -31,8 +32,7 @@ final class BulkEncoder: Sendable {
     /// Askers whose answer is not made yet.
     static let waitingMax = 1_000
 
-    /// Where replies go. Once, before the first request.
-    func connect(_ handles: [LoopHandle]) { self.handles.withLock { $0 = handles } }
+    init(handles: LoopHandles) { self.handles = handles }
 
     /// Any thread. The reply leaves through the ticket's loop.
     func reply(to ticket: Ticket, with view: RegistryView) {
@@ -53,8 +53,7 @@ final class BulkEncoder: Sendable {
     }
 
     private func post(_ ticket: Ticket, _ body: SharedBody, _ code: ReplyCode) {
-        let handle = handles.withLock { $0[ticket.loop] }
-        handle.post([AddressedReply(ticket: ticket, head: code.head, body: body)])
+        handles.all[ticket.loop].post([AddressedReply(ticket: ticket, head: code.head, body: body)])
     }
 
     private static func refusal() -> SharedBody {

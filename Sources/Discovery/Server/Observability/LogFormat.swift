@@ -1,4 +1,3 @@
-import Glibc
 import Logging
 
 /// How a log event becomes a line of bytes. Pure: the time is a parameter.
@@ -101,7 +100,8 @@ struct LineLogHandler: LogHandler {
 
     /// Tests give their own clock. `write` gets a line at a time and should not block.
     init(
-        settings: LogSettings, now: @escaping @Sendable () -> Int64 = Self.wallClock,
+        settings: LogSettings,
+        now: @escaping @Sendable () -> Int64 = { Int64(clamping: Clocks.wall) },
         write: @escaping @Sendable ([UInt8]) -> Void
     ) {
         logLevel = Logger.Level(settings.level)
@@ -130,12 +130,6 @@ struct LineLogHandler: LogHandler {
             LogFormat.line(
                 format, nanosecondsSince1970: now(), level: event.level,
                 message: event.message.description, fields: fields))
-    }
-
-    private static func wallClock() -> Int64 {
-        var time = timespec()
-        guard unsafe clock_gettime(CLOCK_REALTIME, &time) == 0 else { return 0 }
-        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 }
 
