@@ -215,7 +215,7 @@ import Testing
 
     @Test func `a poll of infra.discovery from zero is never held, in any env and zone`() throws {
         let test = TestNode()
-        test.node.announce(address: "127.0.0.1:7171", at: test.now)
+        test.announce("127.0.0.1:7171")
         for env in ["dev", "prod"] {
             let id = test.poll([("infra.discovery", 0), ("svc", 0)], env: env, zone: "sh777")
             guard case .polledMany(let views, let missing)? = test.take(id) else {
@@ -235,7 +235,7 @@ import Testing
 
     @Test func `protection at start refuses reads but not infra.discovery, writes or nodes`() {
         let test = TestNode { $0.startupProtection = Duration.minute }
-        test.node.announce(address: "127.0.0.1:7171", at: test.now)
+        test.announce("127.0.0.1:7171")
         #expect(test.register("h1")?.code == 0)
         #expect(test.fetch()?.code == -500)
         #expect(test.take(test.poll([("a.b", 0)]))?.code == -500)

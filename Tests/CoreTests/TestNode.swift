@@ -11,13 +11,18 @@ final class TestNode {
 
     static let start = Moment(wall: 1_700_000_000_000_000_000, monotonic: 5 * Duration.hour)
 
-    init(_ change: (inout NodeSettings) -> Void = { _ in }) {
+    /// Calls that nobody has carried out yet.
+    private var calls: [PeerCall] = []
+    private var hasJoined = false
+
+    init(id: UInt64 = 1, _ change: (inout NodeSettings) -> Void = { _ in }) {
         var settings = NodeSettings()
         change(&settings)
         now = TestNode.start
-        node = Node(settings: settings, hashSeed: 42, now: now)
+        node = Node(settings: settings, id: NodeID(id), seed: 41 + id, now: now)
     }
 
+    var targets: [String] { node.targets }
     var isSelfPreserving: Bool { node.isSelfPreserving }
 
     /// Sends one input built by `make` and returns its request.
@@ -40,9 +45,27 @@ final class TestNode {
                 precondition(answers[id] == nil, "request \(id.rawValue) was answered twice")
                 answers[id] = answer
             case .note(let note): notes.append(note)
+            case .call(let call): calls.append(call)
+            case .joined: hasJoined = true
             }
         }
         node.checkInvariants()
+    }
+
+    func takeCalls() -> [PeerCall] {
+        defer { calls = [] }
+        return calls
+    }
+
+    func takeJoined() -> Bool {
+        defer { hasJoined = false }
+        return hasJoined
+    }
+
+    func announce(_ address: String) {
+        var batch = Batch()
+        batch.inputs.append(.announced(address: address))
+        step(batch)
     }
 
     func tick() {
@@ -223,7 +246,9 @@ extension Answer {
     /// The wire's code, to compare outcomes by.
     var code: Int {
         switch self {
-        case .done, .renewed, .fetched, .fetchedMany, .fetchedAll, .polled, .polledMany, .nodes: 0
+        case .done, .renewed, .fetched, .fetchedMany, .fetchedAll, .polled, .polledMany, .nodes,
+            .exchanged:
+            0
         case .conflict: -409
         case .outdated, .unknownHost, .unknownWithData, .unknown, .pollUnknown, .zoneUnknown: -404
         case .notModified: -304

@@ -294,7 +294,7 @@ import Testing
         throws
     {
         let test = TestNode { $0.env = "prod" }
-        test.node.announce(address: "127.0.0.1:7171", at: test.now)
+        test.announce("127.0.0.1:7171")
         for env in ["prod", "dev", "uat"] {
             let view = try #require(test.fetch(app: "infra.discovery", env: env, zone: "x")?.view)
             #expect(view.hosts == ["localhost"])
@@ -336,7 +336,7 @@ import Testing
     @Test func `a node that is announced takes its own place from whoever took it before`() {
         let test = TestNode()
         _ = test.register("localhost", app: "infra.discovery", addrs: ["http://6.6.6.6:80"])
-        test.node.announce(address: "10.0.0.1:7171", at: test.now)
+        test.announce("10.0.0.1:7171")
         test.tick()
         #expect(test.hosts(app: "infra.discovery") == ["localhost"])
         #expect(test.node.instanceCount == 1)

@@ -91,7 +91,7 @@ extension Node {
     /// take note of it and ask again at once.
     private func isNews(_ app: UInt32, since latest: Int64, _ zone: [UInt8]?) -> Bool {
         let application = registry.applications[Int(app)]
-        return application.latest(in: zone) > latest
+        return application.changed(in: zone) > latest
             && application.count(in: zone, InstanceStatus.up.mask) > 0
     }
 
@@ -116,7 +116,7 @@ extension Node {
             let zone = target.zone(zone)
             subscriptions.append(
                 (
-                    app, target.latest, application.latest(in: zone),
+                    app, target.latest, application.changed(in: zone),
                     application.count(in: zone, InstanceStatus.up.mask) > 0
                 ))
         }
@@ -191,7 +191,7 @@ extension Node {
     ) -> Bool {
         let request = watchers.waiter(at: waiter).request
         let answer = answer(to: waiter, at: now) { application, zone, subscription in
-            application.latest(in: zone) > subscription.seen
+            application.changed(in: zone) > subscription.seen
                 && (subscription.hadInstances
                     || application.count(in: zone, InstanceStatus.up.mask) > 0)
         }

@@ -8,6 +8,10 @@ package struct Node: ~Copyable {
     var registry: Registry
     var leases: Leases
     var tombstones: Tombstones
+    /// What was evicted here, by version: another node that is still holding it does not bring it
+    /// back, unless it renewed there.
+    var evictions: Tombstones
+    var cluster: Cluster
     var watchers: Watchers
     package internal(set) var statistics = NodeStatistics()
     /// Until when reads are refused, monotonic; nil once it is over.
@@ -19,11 +23,19 @@ package struct Node: ~Copyable {
     let selfAppKey: AppKey
     /// This node's own instance has no lease: it lives as long as the node.
     var selfSlot: UInt32?
+    /// Its key, from the announcement on.
+    var selfKey: InstanceKey?
+    /// `started` was said: before, nobody is called.
+    var hasStarted = false
+    /// When it was last made newer than what others told of it, monotonic.
+    var selfContested: Int64?
     /// When this node's own instance is renewed next, monotonic.
     var selfRenewal: Int64 = .max
     /// Views that nobody may be asking for any more, with the time to look.
     var aging = Queue<AgingView>()
     var limitNotes = LimitNotes()
+    /// The wall clock at the start: timestamps of applications do not fall below it afterwards.
+    let startWall: Int64
     /// `fetch/all` is dear; askers within `fetchAge` share one.
     var allView: (view: RegistryView, made: Int64)?
 
@@ -34,16 +46,24 @@ package struct Node: ~Copyable {
 
     /// A view that is not asked for is kept this long.
     static let viewAgeMax = 60 * Duration.second
-    static let selfAppID = Array("infra.discovery".utf8)
+    package static let selfAppID = Array("infra.discovery".utf8)
     /// As often as the clients in the field renew theirs.
     static let selfRenewalInterval = 30 * Duration.second
 
-    /// `hashSeed`: keeps clients from choosing colliding names; from the system's randomness.
-    package init(settings: NodeSettings, hashSeed: UInt64, now: Moment) {
+    /// `id` and `seed` are drawn from the system's randomness at each start. The seed keeps clients
+    /// from choosing colliding names and spreads what is timed.
+    package init(settings: NodeSettings, id: NodeID, seed: UInt64, now: Moment) {
         self.settings = settings
-        registry = Registry(hashSeed: hashSeed)
+        registry = Registry(
+            hashSeed: seed, digestRows: settings.cluster.digestRows,
+            leavesPerRow: settings.cluster.digestLeavesPerRow)
         leases = Leases(settings: settings, now: now.monotonic)
         tombstones = Tombstones(age: settings.tombstoneAge, countMax: settings.tombstonesMax)
+        evictions = Tombstones(
+            age: settings.protectionCeiling, countMax: settings.tombstonesMax)
+        cluster = Cluster(
+            id: id, settings: settings.cluster, seed: seed, now: now.monotonic)
+        startWall = now.wall
         watchers = Watchers(wakeInterval: settings.wakeInterval, now: now.monotonic)
         protectedUntil =
             settings.startupProtection > 0
@@ -59,7 +79,7 @@ package struct Node: ~Copyable {
         var due: Int64?
         for next in [
             watchers.nextDue, leases.nextDue, tombstones.nextDue, protectedUntil, aging.first?.due,
-            selfSlot == nil ? nil : selfRenewal, allViewDue,
+            selfSlot == nil ? nil : selfRenewal, allViewDue, evictions.nextDue, clusterDue,
         ] {
             guard let next else { continue }
             due = min(due ?? next, next)
@@ -75,6 +95,7 @@ package struct Node: ~Copyable {
             apply(batch.inputs[index], batch, at: now, &effects)
         }
         if let due = nextDeadline, due <= now.monotonic { advance(to: now, &effects) }
+        advanceCluster(to: now, &effects)
         wake(at: now, &effects)
     }
 
@@ -86,12 +107,12 @@ package struct Node: ~Copyable {
             let key = batch.bytes.span.extracting(renewal.key.range)
             effects.append(.answer(id, renew(key, renewal, at: now)))
         case .registered(let id, let registration):
-            effects.append(.answer(id, register(registration, at: now, &effects)))
+            register(id, registration, at: now, &effects)
         case .cancelled(let id, let cancellation):
-            let key = batch.bytes.span.extracting(cancellation.key.range)
-            effects.append(.answer(id, cancel(key, cancellation, at: now, &effects)))
+            let key = InstanceKey(packed: Array(batch.bytes[cancellation.key.range]))
+            cancel(id, key, cancellation, at: now, &effects)
         case .set(let id, let setting):
-            effects.append(.answer(id, set(setting, at: now, &effects)))
+            set(id, setting, at: now, &effects)
         case .fetched(let id, let fetch):
             effects.append(.answer(id, self.fetch(fetch, batch, at: now)))
         case .fetchedMany(let id, let fetch):
@@ -108,22 +129,29 @@ package struct Node: ~Copyable {
             clientLeft(id)
         case .ticked:
             break
+        case .exchanged(let id, let exchange):
+            effects.append(.answer(id, answer(to: exchange, at: now, &effects)))
+        case .peerReplied(let call, let reply):
+            peerReplied(call, reply, at: now, &effects)
+        case .started:
+            hasStarted = true
+            join(at: now, &effects)
+        case .announced(let address):
+            announce(address: address, at: now)
         case .drained:
+            leave(at: now, &effects)
             drain(&effects)
         }
-    }
-
-    /// What this node knows of who is reachable.
-    private var nodes: [NodeEntry] {
-        [NodeEntry(address: address, status: 0, zone: settings.zone)]
     }
 
     /// Does what time brings: evictions, deadlines of polls, what is kept for a while only.
     private mutating func advance(to now: Moment, _ effects: inout [Effect]) {
         if let due = leases.nextDue, due <= now.monotonic { evict(at: now, &effects) }
         tombstones.expire(at: now.monotonic)
+        evictions.expire(at: now.monotonic)
         if let selfSlot, selfRenewal <= now.monotonic {
             registry.renew(selfSlot, wall: now.wall)
+            relayRenewal(selfSlot, from: .client, at: now.monotonic)
             selfRenewal = now.monotonic.addingSaturated(Node.selfRenewalInterval)
         }
         if let until = protectedUntil, until <= now.monotonic {
@@ -153,6 +181,7 @@ package struct Node: ~Copyable {
             effects.append(.note(.evicted(instance.key, silence: silence)))
             // Without a tombstone: a peer that still hears of it has to be able to bring it back.
             remove(slot, version: nil, at: now)
+            evictions.bury(instance.key, version: instance.dirty, at: now.monotonic)
         }
         leases.isInterrupted = budget == 0
         // The last evictions may have ended a protection.
@@ -160,22 +189,29 @@ package struct Node: ~Copyable {
     }
 
     /// Takes an instance out, leaves a tombstone of this version if there is one, and publishes.
-    mutating func remove(_ slot: UInt32, version: Int64?, at now: Moment) {
+    /// `age`: how long ago another node heard of the cancel.
+    mutating func remove(_ slot: UInt32, version: Int64?, age: Int64 = 0, at now: Moment) {
         let instance = registry.instance(at: slot)
         let app = registry.records[Int(slot)].app
         registry.remove(slot)
         leases.end(slot)
+        forgetRenewals(slot)
         if slot == selfSlot { selfSlot = nil }
-        if let version { tombstones.bury(instance.key, version: version, at: now.monotonic) }
-        publish(app, zoneOf: instance.key, at: now)
+        if let version {
+            tombstones.bury(instance.key, version: version, age: age, at: now.monotonic)
+        }
+        publish(app, zoneOf: instance.key, stamp: version ?? now.wall, at: now)
         tidy(app)
     }
 
-    /// Moves the application's timestamp and remembers to wake who waits for it.
-    mutating func publish(_ app: UInt32, zoneOf key: InstanceKey, at now: Moment) {
-        let zone = key.packed.span.extracting(key.zone.range)
-        _ = registry.publish(app, zone: zone, wall: now.wall)
+    /// Moves the application's timestamp and remembers to wake who waits for it. `stamp`: the
+    /// version of the write that changed it.
+    mutating func publish(
+        _ app: UInt32, zoneOf key: InstanceKey, stamp: Int64, at now: Moment
+    ) {
+        registry.publish(app, zone: key.packed.span.extracting(key.zone.range), stamp: stamp)
         watchers.changed(app, at: now.monotonic)
+        if registry.applications[Int(app)].key == selfAppKey { cluster.isMembershipStale = true }
     }
 
     /// Lets go of zones and applications that nobody needs any more.

@@ -16,6 +16,17 @@ package struct NodeStatistics: Equatable, Sendable {
     /// Polls answered at once.
     package var answeredAtOnce = 0
     package var refusedByLimit = 0
+    /// Versions of other nodes too far ahead of this node's clock.
+    package var refusedVersions = 0
+    /// Writes answered before every healthy node of the zone had acknowledged them.
+    package var acknowledgementsMissed = 0
+    /// Instances of which another node held a newer version than what it was told.
+    package var conflicts = 0
+    /// Writes and renewals that nodes of our own kind brought.
+    package var recordsReceived = 0
+    package var renewalsReceived = 0
+    /// Timestamps of applications taken over from other nodes.
+    package var alignments = 0
 }
 
 /// Tells of a reached limit at most once a minute each, so that a flood of requests is no flood of

@@ -7,6 +7,14 @@ struct ByteHash {
     init(seed: UInt64) { self.seed = seed }
 
     func callAsFunction(_ bytes: Span<UInt8>) -> UInt32 {
+        UInt32(truncatingIfNeeded: wide(bytes))
+    }
+
+    /// The same on every node: for digests, which nodes compare. Nobody gains by a collision there
+    /// but to hide a difference of his own entries.
+    static let common = ByteHash(seed: 0x51_7CC1_B727_220A)
+
+    func wide(_ bytes: Span<UInt8>) -> UInt64 {
         var state = seed ^ (UInt64(truncatingIfNeeded: bytes.count) &* 0x9E37_79B9_7F4A_7C15)
         var index = 0
         while index &+ 8 <= bytes.count {
@@ -22,7 +30,12 @@ struct ByteHash {
             tail = tail &<< 8 | UInt64(bytes[index])
             index &+= 1
         }
-        return UInt32(truncatingIfNeeded: ByteHash.mix(state ^ tail ^ 0xD6E8_FEB8_6659_FD93))
+        return ByteHash.mix(state ^ tail ^ 0xD6E8_FEB8_6659_FD93)
+    }
+
+    /// The two as one, and not the same the other way round.
+    static func join(_ first: UInt64, _ second: UInt64) -> UInt64 {
+        mix(mix(first) &+ second &* 0x9E37_79B9_7F4A_7C15)
     }
 
     /// Multiplies to 128 bits and folds them: each bit in reaches each bit out.

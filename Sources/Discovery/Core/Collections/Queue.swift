@@ -5,6 +5,8 @@ struct Queue<Element> {
 
     var count: Int { elements.count - head }
     var isEmpty: Bool { head == elements.count }
+    /// In order.
+    var all: ArraySlice<Element> { elements[head...] }
     var first: Element? { isEmpty ? nil : elements[head] }
 
     mutating func append(_ element: Element) { elements.append(element) }

@@ -51,7 +51,15 @@ package enum Input: Sendable {
     case clientLeft(RequestID)
     /// `nextDeadline` has come.
     case ticked
-    /// The node is about to stop: polls are answered instead of held.
+    /// A node of our own kind asks for, or brings, something.
+    case exchanged(RequestID, Exchange)
+    /// What came of an `Effect.call`.
+    case peerReplied(UInt64, PeerReply)
+    /// The node begins: it fetches from the others what they hold; `Effect.joined` is its end.
+    case started
+    /// The node listens, and is reached at this host:port: it announces itself to the others.
+    case announced(address: String)
+    /// The node is about to stop: it leaves the cluster, and polls are answered instead of held.
     case drained
 }
 
@@ -106,7 +114,7 @@ package struct Cancellation: Sendable {
 
 /// A `set`: new status, new metadata, or both, for hosts of one application in one zone.
 package struct Setting: Sendable {
-    package enum Metadata: Sendable {
+    package enum Metadata: Equatable, Sendable {
         case unchanged
         /// Laid over what is there.
         case merged([InstanceContent.Entry])
@@ -114,7 +122,7 @@ package struct Setting: Sendable {
         case cleared
     }
 
-    package struct Change: Sendable {
+    package struct Change: Equatable, Sendable {
         package var key: InstanceKey
         package var status: InstanceStatus?
         package var metadata: Metadata

@@ -2,6 +2,10 @@
 package enum Effect {
     /// Answer this request. Every request gets exactly one, unless its client left.
     case answer(RequestID, Answer)
+    /// Send this to another node.
+    case call(PeerCall)
+    /// The other nodes have been heard, or had their time: now listen, and say `announced`.
+    case joined
     /// Something an operator may want to read.
     case note(Note)
 }
@@ -35,6 +39,7 @@ package enum Answer {
     /// -304: nothing changed while the poll was held.
     case notModified
     case nodes([NodeEntry])
+    case exchanged(ExchangeReply)
     /// A code and a sentence naming what was wrong.
     case refused(Refusal, String)
 }
@@ -42,6 +47,8 @@ package enum Answer {
 package enum Refusal: Int, Sendable {
     /// -400: the request cannot be right.
     case invalid = -400
+    /// -403: only nodes of the cluster may ask for this, and the asker is none.
+    case forbidden = -403
     /// -500: reads during the protection at start.
     case protected = -500
     /// -503: over a limit, or about to stop. Clients go to another node.
@@ -95,6 +102,23 @@ package enum Note: Sendable {
     case protectionEntered(ProtectionScope, overdue: Int, expected: Int, allowed: Int)
     case protectionLeft(ProtectionScope, overdue: Int, expected: Int, allowed: Int)
     case startupProtectionEnded
+    /// The start is over: `nodes` of the seeds have told what they hold.
+    case joined(nodes: Int, of: Int, instances: Int)
+    /// Another node answered for the first time.
+    case peerFound(String, zone: String)
+    case peerLost(String, zone: String, reason: String)
+    case peerRecovered(String, zone: String)
+    /// Its instance of `infra.discovery` is gone, and it is no seed.
+    case peerForgotten(String, zone: String)
+    /// A node does not take a write, whatever is tried; told at most once a minute per node.
+    case relayRefused(String, reason: String)
+    /// More writes than `countMax` waited for a node: they are left to a comparison.
+    case outboxOverflowed(String, countMax: Int)
+    /// A version too far ahead of this node's clock; told at most once a minute.
+    case versionRefused(InstanceKey, version: Int64)
+    /// Another node, or this one before its restart, told something newer of this node's own
+    /// instance.
+    case nameContested(InstanceKey)
     /// A limit of the settings was reached; told at most once a minute per limit.
     case limitReached(String)
 }

@@ -23,6 +23,9 @@ package final class Instance: Sendable {
     package let dirty: Int64
     /// Its application's `latest_timestamp` at the last change of content.
     package let latest: Int64
+    /// Of key, version, status and content: what nodes compare to find out whether they hold the
+    /// same.
+    package let digest: UInt64
 
     package init(
         key: InstanceKey, content: InstanceContent, status: InstanceStatus, registered: Int64,
@@ -35,6 +38,10 @@ package final class Instance: Sendable {
         self.up = up
         self.dirty = dirty
         self.latest = latest
+        let version = UInt64(bitPattern: dirty) &<< 2 | UInt64(status.rawValue)
+        digest = ByteHash.join(
+            ByteHash.join(ByteHash.common.wide(key.packed.span), version),
+            ByteHash.common.wide(content.packed.span))
     }
 
     /// Whether a consumer would see a difference, timestamps aside.

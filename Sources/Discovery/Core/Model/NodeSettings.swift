@@ -50,5 +50,7 @@ package struct NodeSettings: Sendable {
     /// Versions of other nodes further ahead than this are refused: they would win for ever.
     package var skewMax = Duration.day
 
+    package var cluster = ClusterSettings()
+
     package init() {}
 }

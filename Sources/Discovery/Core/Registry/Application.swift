@@ -4,9 +4,13 @@ struct Application {
     static var vacant: Application { Application(key: AppKey(packed: [0, 0])) }
 
     let key: AppKey
-    /// Its `latest_timestamp`: strictly increasing, moved by content only. 0 until its first
-    /// change.
+    /// Its `latest_timestamp`: never goes back. 0 until its first change. Another node's that is
+    /// higher is taken over, so that equal applications show equal timestamps everywhere.
     private(set) var latest: Int64
+    /// What it was at the last change of content: who has this, or more, has no news to get.
+    private(set) var changed: Int64 = 0
+    /// The common hash of the key: its place in the digest.
+    let hash: UInt64
     /// Sorted by name. An empty one stays until its pollers have been told.
     private(set) var zones: [ZoneGroup] = []
     /// Stamp of zones that are gone; a zone that is not in `zones` changed at this time at the
@@ -21,6 +25,7 @@ struct Application {
     init(key: AppKey) {
         self.key = key
         latest = 0
+        hash = ByteHash.common.wide(key.packed.span)
     }
 
     func zoneIndex(_ name: Span<UInt8>) -> Int? {
@@ -30,8 +35,8 @@ struct Application {
     }
 
     /// When what a reader of `zone` (nil: all) sees changed last.
-    func latest(in zone: [UInt8]?) -> Int64 {
-        guard let zone else { return latest }
+    func changed(in zone: [UInt8]?) -> Int64 {
+        guard let zone else { return changed }
         let index = zones.firstIndex { $0.name == zone }
         return index.map { zones[$0].latest } ?? goneZonesLatest
     }
@@ -78,14 +83,23 @@ struct Application {
         zones[index].count(new, by: 1)
     }
 
-    /// Publishes a change of content: moves the timestamps of the application and of the zone.
-    /// `floor`: what the timestamp has to exceed at least, for applications that were there before.
-    mutating func publish(zone: Span<UInt8>, wall: Int64, floor: Int64) -> Int64 {
-        latest = max(wall, max(latest, floor).addingSaturated(1))
+    /// Publishes a change of content at `stamp`, which moves the timestamps of the application and
+    /// of the zone.
+    mutating func publish(zone: Span<UInt8>, stamp: Int64) {
+        latest = stamp
+        changed = stamp
         views.removeAll()
         if let index = zoneIndex(zone) { zones[index].latest = latest }
-        return latest
     }
+
+    /// Takes over the timestamp of another node. Nothing has changed for consumers.
+    mutating func align(to stamp: Int64) {
+        latest = stamp
+        views.removeAll()
+    }
+
+    /// What it adds to the digest of applications.
+    var digest: UInt64 { ByteHash.join(hash, UInt64(bitPattern: latest)) }
 
     /// An instance was replaced by one that looks the same to consumers.
     mutating func touch() {

@@ -67,26 +67,30 @@ struct Leases {
 
     private(set) var isAnyZoneProtected = false
 
-    /// Starts the lease of a newly stored instance.
-    mutating func grant(_ slot: UInt32, zone: Span<UInt8>, at now: Int64) {
+    /// Starts the lease of a newly stored instance that renewed at `renewed`, which is before now
+    /// if it comes from another node.
+    mutating func grant(_ slot: UInt32, zone: Span<UInt8>, at renewed: Int64) {
         while leases.count <= Int(slot) { leases.append(Lease()) }
         precondition(leases[Int(slot)].state == .none, "the slot has a lease already")
         let zoneIndex = self.zoneIndex(of: zone)
-        leases[Int(slot)] = Lease(renewed: now, zone: zoneIndex, state: .fresh)
+        leases[Int(slot)] = Lease(renewed: renewed, zone: zoneIndex, state: .fresh)
         zones[Int(zoneIndex)].guardState.expected += 1
         overall.expected += 1
-        wheel.schedule(slot, at: now.addingSaturated(settings.overdueAfter))
+        wheel.schedule(slot, at: renewed.addingSaturated(settings.overdueAfter))
     }
 
-    /// The hot path: one store while the instance is fresh.
-    mutating func renew(_ slot: UInt32, at now: Int64) {
+    /// The hot path: one store while the instance is fresh. `renewed` is before now if another node
+    /// was told of the renewal; one that is older than the last changes nothing.
+    mutating func renew(_ slot: UInt32, at renewed: Int64) {
         let index = Int(slot)
-        guard index < leases.count, leases[index].state != .none else { return }
-        leases[index].renewed = now
+        guard index < leases.count, leases[index].state != .none,
+            renewed > leases[index].renewed
+        else { return }
+        leases[index].renewed = renewed
         if leases[index].state == .fresh { return }
         if leases[index].state == .lapsed {
             lapsedCount -= 1
-            wheel.schedule(slot, at: now.addingSaturated(settings.overdueAfter))
+            wheel.schedule(slot, at: renewed.addingSaturated(settings.overdueAfter))
         }
         leases[index].state = .fresh
         zones[Int(leases[index].zone)].guardState.overdue -= 1
@@ -113,8 +117,12 @@ struct Leases {
         if zones[zone].guardState.expected == 0, !zones[zone].guardState.isProtected { free(zone) }
     }
 
-    /// How long ago the instance renewed, nanoseconds.
-    func silence(of slot: UInt32, at now: Int64) -> Int64 { now - leases[Int(slot)].renewed }
+    /// How long ago the instance renewed, nanoseconds; 0 for one without a lease.
+    func silence(of slot: UInt32, at now: Int64) -> Int64 {
+        let index = Int(slot)
+        guard index < leases.count, leases[index].state != .none else { return 0 }
+        return max(0, now - leases[index].renewed)
+    }
 
     /// Moves instances on whose time has come and settles who is protected. Call before
     /// `nextEviction`.

@@ -24,11 +24,21 @@ struct Registry {
     /// Applications that have instances; the others exist for pollers that wait for them.
     private(set) var populatedCount = 0
 
-    /// No application that comes back may start below what it had when it went.
-    private var goneLatest: Int64 = 0
+    /// No application that comes back may start below what it had when it went, and none after a
+    /// restart below what it had before.
+    private var latestFloor: Int64 = 0
+    /// While a node takes over what others hold, an application's timestamp is that of its newest
+    /// instance; nobody has seen those on the way.
+    var isJoining = false
+    private(set) var digest: DigestTree
+    private(set) var appDigest: DigestTree
     private(set) var census = Census()
 
-    init(hashSeed: UInt64) { hash = ByteHash(seed: hashSeed) }
+    init(hashSeed: UInt64, digestRows: Int, leavesPerRow: Int) {
+        hash = ByteHash(seed: hashSeed)
+        digest = DigestTree(rows: digestRows, leavesPerRow: leavesPerRow)
+        appDigest = digest
+    }
 
     var instanceCount: Int { table.count }
     /// Applications with instances, and those that only have pollers waiting for them.
@@ -70,12 +80,18 @@ struct Registry {
         }
         let key = instance.key
         let packed = key.packed.span
-        if applications[Int(app)].instanceCount == 0 { populatedCount += 1 }
+        if applications[Int(app)].instanceCount == 0 {
+            populatedCount += 1
+            let application = applications[Int(app)]
+            appDigest.insert(
+                app, leaf: appDigest.leaf(of: application.hash), digest: application.digest)
+        }
         let position = applications[Int(app)].add(
             slot, instance.status, zone: packed.extracting(key.zone.range))
         records[Int(slot)] = Record(
             instance: instance, renewed: renewed, app: app, position: position)
         table.insert(slot, hash(packed))
+        digest.insert(slot, leaf: leaf(of: packed), digest: instance.digest)
         census.count(key, instance.status, by: 1)
         if zoneCount(app, key) == 1 { census.countApp(key, by: 1) }
         return slot
@@ -99,6 +115,7 @@ struct Registry {
             from: old.status, to: instance.status,
             zone: packed.extracting(key.zone.range))
         records[Int(slot)].instance = instance
+        digest.change(slot, from: old.digest, to: instance.digest)
         if let renewed { records[Int(slot)].renewed = renewed }
         census.count(old.key, old.status, by: -1)
         census.count(instance.key, instance.status, by: 1)
@@ -110,10 +127,14 @@ struct Registry {
         let key = instance.key
         let packed = key.packed.span
         table.remove(slot, hash(packed))
+        digest.remove(slot, digest: instance.digest)
         applications[Int(record.app)].remove(
             at: record.position, instance.status,
             zone: packed.extracting(key.zone.range))
-        if applications[Int(record.app)].instanceCount == 0 { populatedCount -= 1 }
+        if applications[Int(record.app)].instanceCount == 0 {
+            populatedCount -= 1
+            appDigest.remove(record.app, digest: applications[Int(record.app)].digest)
+        }
         records[Int(slot)] = Record()
         vacantRecords.append(slot)
         if zoneCount(record.app, key) == 0 { census.countApp(key, by: -1) }
@@ -126,14 +147,39 @@ struct Registry {
         census.count(instance.key, instance.status, by: -1)
     }
 
-    /// Moves the application's timestamp because content in `zone` moved; returns the new one.
-    mutating func publish(_ app: UInt32, zone: Span<UInt8>, wall: Int64) -> Int64 {
-        applications[Int(app)].publish(zone: zone, wall: wall, floor: goneLatest)
+    /// The leaf of the digest that the key belongs to, on every node.
+    func leaf(of key: Span<UInt8>) -> UInt32 { digest.leaf(of: ByteHash.common.wide(key)) }
+
+    /// Moves the application's timestamp because content in `zone` moved, by a change with this
+    /// stamp: the version of a write, so that it comes out the same on every node.
+    mutating func publish(_ app: UInt32, zone: Span<UInt8>, stamp: Int64) {
+        let old = applications[Int(app)].digest
+        applications[Int(app)].publish(zone: zone, stamp: nextLatest(app, stamp: stamp))
+        updateDigest(app, from: old)
     }
 
-    /// What `publish` would return: instances carry the stamp of the change that stores them.
-    func nextLatest(_ app: UInt32, wall: Int64) -> Int64 {
-        max(wall, max(applications[Int(app)].latest, goneLatest).addingSaturated(1))
+    /// What `publish` makes it: instances carry the stamp of the change that stores them.
+    func nextLatest(_ app: UInt32, stamp: Int64) -> Int64 {
+        let latest = applications[Int(app)].latest
+        if isJoining { return max(stamp, latest) }
+        return max(stamp, max(latest, latestFloor).addingSaturated(1))
+    }
+
+    /// Takes over another node's timestamp of the application if it is higher; whether it was.
+    mutating func align(_ app: UInt32, to stamp: Int64) -> Bool {
+        if stamp <= applications[Int(app)].latest { return false }
+        let old = applications[Int(app)].digest
+        applications[Int(app)].align(to: stamp)
+        updateDigest(app, from: old)
+        return true
+    }
+
+    /// From now on every change gets a higher timestamp than this.
+    mutating func raiseFloor(to stamp: Int64) { latestFloor = max(latestFloor, stamp) }
+
+    private mutating func updateDigest(_ app: UInt32, from old: UInt64) {
+        if !appDigest.contains(app) { return }
+        appDigest.change(app, from: old, to: applications[Int(app)].digest)
     }
 
     mutating func touch(_ app: UInt32) { applications[Int(app)].touch() }
@@ -158,7 +204,7 @@ struct Registry {
     mutating func tidy(_ app: UInt32, isWanted: Bool) -> Bool {
         applications[Int(app)].dropEmptyZones()
         if isWanted || applications[Int(app)].instanceCount > 0 { return false }
-        goneLatest = max(goneLatest, applications[Int(app)].latest)
+        raiseFloor(to: applications[Int(app)].latest)
         let key = applications[Int(app)].key
         applicationTable.remove(app, hash(key.packed.span))
         applications[Int(app)] = .vacant
@@ -285,6 +331,14 @@ struct Registry {
             "populated applications miscounted")
         let counted = census.counts.values.reduce(0) { $0 + $1.up + $1.waiting }
         precondition(counted == instanceCount, "the census is wrong")
+        var root: UInt64 = 0
+        for record in records { root ^= record.instance?.digest ?? 0 }
+        precondition(root == digest.root, "the digest of the instances is wrong")
+        root = 0
+        for application in applications where application.instanceCount > 0 {
+            root ^= application.digest
+        }
+        precondition(root == appDigest.root, "the digest of the applications is wrong")
         let presences = applications.reduce(0) { $0 + $1.zones.count { $0.count > 0 } }
         precondition(
             census.counts.values.reduce(0) { $0 + $1.apps } == presences,

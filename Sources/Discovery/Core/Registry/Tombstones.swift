@@ -34,10 +34,19 @@ struct Tombstones {
         tombstones.isEmpty ? nil : tombstones[key]?.version
     }
 
-    mutating func bury(_ key: InstanceKey, version: Int64, at now: Int64) {
-        let deadline = now.addingSaturated(age)
-        let known = tombstones[key]?.version ?? .min
-        tombstones[key] = Tombstone(version: max(known, version), deadline: deadline)
+    /// How long ago the cancel was heard of, nanoseconds.
+    func age(of key: InstanceKey, at now: Int64) -> Int64 {
+        guard let tombstone = tombstones[key] else { return 0 }
+        return max(0, age - (tombstone.deadline - now))
+    }
+
+    /// `age`: how long ago another node heard of it; a tombstone that is passed on does not begin
+    /// to live anew.
+    mutating func bury(_ key: InstanceKey, version: Int64, age: Int64 = 0, at now: Int64) {
+        if age >= self.age { return }
+        let deadline = now.addingSaturated(self.age - age)
+        if let known = tombstones[key], known.version >= version { return }
+        tombstones[key] = Tombstone(version: version, deadline: deadline)
         order.append(Burial(key: key, deadline: deadline))
         // Renewed tombstones leave dead entries; they may not outnumber the living for ever.
         while tombstones.count > countMax || order.count > 2 * countMax {

@@ -1,0 +1,241 @@
+/// Answering what nodes of our own kind ask.
+extension Node {
+    mutating func answer(
+        to exchange: Exchange, at now: Moment, _ effects: inout [Effect]
+    ) -> Answer {
+        switch exchange {
+        case .changes(let changes): .exchanged(take(changes, at: now, &effects))
+        case .pull(let leaf): page(from: leaf, at: now)
+        case .compare(let fingerprint): compare(with: fingerprint)
+        case .leaves(let instances, let apps): leaves(instances, apps)
+        case .entries(let entries): .exchanged(.entries(settle(entries, at: now)))
+        }
+    }
+
+    private mutating func take(
+        _ changes: Changes, at now: Moment, _ effects: inout [Effect]
+    ) -> ExchangeReply {
+        let origin: Origin = changes.isSameZone ? .peer : .zone
+        var wanted: [UInt32] = []
+        var newer: [Record] = []
+        for record in changes.records {
+            statistics.recordsReceived += 1
+            switch merge(record, at: now, &effects) {
+            case .taken: relay([record.key], from: origin, at: now)
+            case .stale(let own): newer.append(own)
+            case .same:
+                // A register that changed nothing is a sign of life all the same.
+                if case .registered(let state) = record.state {
+                    extendLease(of: record.key, silence: state.silence, from: origin, at: now)
+                }
+            case .refused: break
+            }
+        }
+        let bytes = changes.bytes
+        for (index, renewal) in changes.renewals.enumerated() {
+            statistics.renewalsReceived += 1
+            let key = bytes.span.extracting(renewal.key.range)
+            guard let slot = registry.find(key) else {
+                wanted.append(UInt32(index))
+                continue
+            }
+            let instance = registry.instance(at: slot)
+            if instance.dirty == renewal.version {
+                renew(slot, silence: renewal.silence, from: origin, at: now)
+            } else if instance.dirty < renewal.version {
+                wanted.append(UInt32(index))
+            } else {
+                newer.append(record(at: slot, now.monotonic))
+            }
+        }
+        return .changes(wanted: wanted, newer: newer)
+    }
+
+    private mutating func extendLease(
+        of key: InstanceKey, silence: Int64, from origin: Origin, at now: Moment
+    ) {
+        guard let slot = registry.find(key.packed.span) else { return }
+        renew(slot, silence: silence, from: origin, at: now)
+    }
+
+    private mutating func renew(
+        _ slot: UInt32, silence: Int64, from origin: Origin, at now: Moment
+    ) {
+        let silence = min(max(0, silence), Duration.day)
+        registry.renew(slot, wall: now.wall - silence)
+        leases.renew(slot, at: now.monotonic - silence)
+        relayRenewal(slot, from: origin, at: now.monotonic)
+    }
+
+    // MARK: Digests
+
+    var fingerprint: Fingerprint {
+        Fingerprint(
+            instances: registry.digest.root, apps: registry.appDigest.root,
+            rows: UInt16(clamping: cluster.settings.digestRows),
+            leavesPerRow: UInt16(clamping: cluster.settings.digestLeavesPerRow))
+    }
+
+    private func compare(with other: Fingerprint) -> Answer {
+        let own = fingerprint
+        guard own.rows == other.rows, own.leavesPerRow == other.leavesPerRow else {
+            return .refused(.invalid, "the digest of this node has another shape")
+        }
+        if own == other { return .exchanged(.same) }
+        return .exchanged(
+            .rows(instances: registry.digest.rows, apps: registry.appDigest.rows))
+    }
+
+    /// Rows asked for at once: their leaves are 32 KB each way.
+    static let rowsMax = 16
+
+    private func leaves(_ instances: [UInt16], _ apps: [UInt16]) -> Answer {
+        let rows = cluster.settings.digestRows
+        guard instances.count <= Node.rowsMax, apps.count <= Node.rowsMax,
+            (instances + apps).allSatisfy({ $0 < rows })
+        else { return .refused(.invalid, "at most \(Node.rowsMax) rows that there are") }
+        let width = cluster.settings.digestLeavesPerRow
+        return .exchanged(
+            .leaves(
+                instances: instances.flatMap {
+                    registry.digest.leaves[Int($0) * width..<(Int($0) + 1) * width]
+                },
+                apps: apps.flatMap {
+                    registry.appDigest.leaves[Int($0) * width..<(Int($0) + 1) * width]
+                }))
+    }
+
+    // MARK: Pages
+
+    private func page(from leaf: UInt32, at now: Moment) -> Answer {
+        let count = registry.digest.leaves.count
+        guard Int(leaf) < count else { return .refused(.invalid, "there is no leaf \(leaf)") }
+        var page = Page(records: [], stamps: [], next: nil, isProtected: protectedUntil != nil)
+        var size = 0
+        for leaf in leaf..<UInt32(count) {
+            if size >= cluster.settings.pageBytesMax {
+                page.next = leaf
+                break
+            }
+            for slot in registry.digest.slots(in: leaf) {
+                let record = record(at: slot, now.monotonic)
+                page.records.append(record)
+                size += record.sizeEstimate
+            }
+            for app in registry.appDigest.slots(in: leaf) {
+                page.stamps.append(stamp(of: app))
+                size += 64
+            }
+        }
+        return .exchanged(.page(page))
+    }
+
+    private func stamp(of app: UInt32) -> AppStamp {
+        let application = registry.applications[Int(app)]
+        return AppStamp(app: application.key, latest: application.latest)
+    }
+
+    // MARK: Entries
+
+    /// What this node holds in the leaves, as the other one will compare it.
+    func entries(instanceLeaves: [UInt32], appLeaves: [UInt32]) -> Entries {
+        var entries = Entries(
+            instanceLeaves: instanceLeaves, appLeaves: appLeaves, instances: [], apps: [])
+        for leaf in instanceLeaves {
+            for slot in registry.digest.slots(in: leaf) {
+                let instance = registry.instance(at: slot)
+                entries.instances.append(
+                    Entries.Entry(
+                        key: instance.key, version: instance.dirty, digest: instance.digest))
+            }
+        }
+        for leaf in appLeaves {
+            entries.apps += registry.appDigest.slots(in: leaf).map { stamp(of: $0) }
+        }
+        return entries
+    }
+
+    /// Compares, and takes over timestamps that are higher there.
+    private mutating func settle(_ entries: Entries, at now: Moment) -> Differences {
+        var theirs: [InstanceKey: Entries.Entry] = [:]
+        for entry in entries.instances { theirs[entry.key] = entry }
+        var differences = Differences(wanted: [], records: [], stamps: [], isPartial: false)
+        var size = 0
+        for leaf in entries.instanceLeaves where Int(leaf) < registry.digest.leaves.count {
+            for slot in registry.digest.slots(in: leaf) {
+                let instance = registry.instance(at: slot)
+                let told = theirs.removeValue(forKey: instance.key)
+                if let told, told.version > instance.dirty {
+                    differences.wanted.append(instance.key)
+                } else if told?.digest != instance.digest {
+                    append(slot, to: &differences, &size, at: now)
+                }
+            }
+        }
+        // In the order they came, because a dictionary has none.
+        for entry in entries.instances where theirs[entry.key] != nil {
+            theirs[entry.key] = nil
+            settleMissing(entry, &differences, &size, at: now)
+        }
+        settle(entries.apps, in: entries.appLeaves, &differences, at: now)
+        return differences
+    }
+
+    private func append(
+        _ slot: UInt32, to differences: inout Differences, _ size: inout Int, at now: Moment
+    ) {
+        if size >= cluster.settings.pageBytesMax {
+            differences.isPartial = true
+            return
+        }
+        let record = record(at: slot, now.monotonic)
+        differences.records.append(record)
+        size += record.sizeEstimate
+    }
+
+    /// The asker holds it, this node does not: it was cancelled here, or never heard of.
+    private func settleMissing(
+        _ entry: Entries.Entry, _ differences: inout Differences, _ size: inout Int, at now: Moment
+    ) {
+        // An entry outside of the leaves it belongs to says nothing.
+        if registry.find(entry.key.packed.span) != nil { return }
+        guard let buried = tombstones.version(of: entry.key), buried >= entry.version,
+            let record = record(of: entry.key, at: now.monotonic)
+        else {
+            differences.wanted.append(entry.key)
+            return
+        }
+        differences.records.append(record)
+        size += record.sizeEstimate
+    }
+
+    private mutating func settle(
+        _ stamps: [AppStamp], in leaves: [UInt32], _ differences: inout Differences,
+        at now: Moment
+    ) {
+        var theirs: [AppKey: Int64] = [:]
+        for stamp in stamps { theirs[stamp.app] = stamp.latest }
+        for leaf in leaves where Int(leaf) < registry.appDigest.leaves.count {
+            for app in registry.appDigest.slots(in: leaf) {
+                let own = stamp(of: app)
+                let latest = theirs[own.app] ?? 0
+                if latest > own.latest, !isTooFarAhead(latest, now) { align(app, to: latest) }
+                if latest < own.latest { differences.stamps.append(own) }
+            }
+        }
+    }
+
+    private mutating func align(_ app: UInt32, to latest: Int64) {
+        if registry.align(app, to: latest) { statistics.alignments += 1 }
+    }
+
+    mutating func align(_ stamps: [AppStamp], at now: Moment) {
+        for stamp in stamps where !isTooFarAhead(stamp.latest, now) {
+            if let app = registry.findApplication(stamp.app.packed.span),
+                registry.applications[Int(app)].instanceCount > 0
+            {
+                align(app, to: stamp.latest)
+            }
+        }
+    }
+}

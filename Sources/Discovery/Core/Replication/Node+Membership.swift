@@ -1,0 +1,270 @@
+/// Who the other nodes are, which of them live, and by which way each is told.
+extension Node {
+    // MARK: Health
+
+    /// The node has answered.
+    mutating func hear(
+        _ peer: Int, _ reply: PeerReply, at now: Moment, _ effects: inout [Effect]
+    ) {
+        let old = cluster.peers[peer]
+        cluster.peers[peer].heard = now.monotonic
+        cluster.peers[peer].failures = 0
+        cluster.peers[peer].hasLived = true
+        cluster.peers[peer].health = .healthy
+        if let node = reply.node {
+            cluster.peers[peer].node = node
+            cluster.peers[peer].kind = .own
+            cluster.peers[peer].isSelf = node == cluster.id
+        } else if case .probing = old.session {
+            // Only a probe tells the kind: other answers may come from something in between.
+            cluster.peers[peer].node = nil
+            cluster.peers[peer].kind = .reference
+            cluster.peers[peer].isSelf = false
+        }
+        let isRestarted = old.node != nil && reply.node != nil && old.node != reply.node
+        if old.health == .healthy, old.kind == cluster.peers[peer].kind, !isRestarted { return }
+        cluster.areLinksStale = true
+        if cluster.peers[peer].isSelf { return }
+        if old.health == .lost || isRestarted {
+            compareSoon(with: peer, at: now.monotonic)
+        }
+        if old.health == .lost, old.hasLived {
+            effects.append(.note(.peerRecovered(old.address, zone: old.zone)))
+        } else if old.health != .healthy {
+            effects.append(.note(.peerFound(old.address, zone: old.zone)))
+        }
+    }
+
+    /// Something may have been missed. A node that comes and goes is not asked for everything each
+    /// time.
+    mutating func compareSoon(with peer: Int, at now: Int64) {
+        cluster.peers[peer].nextLook = now
+        let earliest = cluster.peers[peer].comparedAt.map {
+            $0.addingSaturated(Node.comparisonPause)
+        }
+        cluster.peers[peer].nextComparison = max(now, earliest ?? now)
+    }
+
+    private static let comparisonPause = 30 * Duration.second
+
+    /// The node did not answer.
+    mutating func lose(
+        _ peer: Int, _ reason: String, at now: Moment, _ effects: inout [Effect]
+    ) {
+        let old = cluster.peers[peer]
+        cluster.peers[peer].failures += 1
+        cluster.peers[peer].statistics.callsFailed += 1
+        if old.health == .lost { return }
+        cluster.peers[peer].health = .lost
+        cluster.peers[peer].nextLook = now.monotonic.addingSaturated(
+            cluster.random.jittered(cluster.settings.probeDelay, downTo: 50))
+        cluster.areLinksStale = true
+        if old.isSelf { return }
+        effects.append(.note(.peerLost(old.address, zone: old.zone, reason: reason)))
+        for link in cluster.links.indices where cluster.links[link].contact == old.number {
+            abandon(link, at: now.monotonic, &effects)
+        }
+    }
+
+    /// Nobody waits any longer for a node that is lost; what is under way to it is told again.
+    private mutating func abandon(_ link: Int, at now: Int64, _ effects: inout [Effect]) {
+        let flights = cluster.links[link].flights
+        cluster.links[link].flights = []
+        for flight in flights { putBack(flight, on: link, at: now, &effects) }
+        acknowledge(cluster.links[link].outbox.releaseWaiting(), &effects)
+    }
+
+    // MARK: Members
+
+    /// Reads the live instances of `infra.discovery`: they and the seeds are the cluster.
+    mutating func updateMembers(at now: Moment, _ effects: inout [Effect]) {
+        cluster.isMembershipStale = false
+        var members: [(address: String, zone: String)] = []
+        if let app = selfApp {
+            for group in registry.applications[Int(app)].zones {
+                for slot in group.members where slot != ZoneGroup.hole && slot != selfSlot {
+                    let instance = registry.instance(at: slot)
+                    guard let address = Node.address(of: instance) else { continue }
+                    let zone = instance.key.packed[instance.key.zone.range]
+                    members.append((address, String(decoding: zone, as: UTF8.self)))
+                }
+            }
+        }
+        for peer in cluster.peers.indices { cluster.peers[peer].isMember = false }
+        for member in members {
+            let index = cluster.peers.add(
+                member.address, zone: member.zone, isSeed: false, at: now.monotonic,
+                countMax: cluster.settings.nodesMax)
+            guard let index else { continue }
+            cluster.peers[index].isMember = true
+            cluster.peers[index].zone = member.zone
+        }
+        for peer in cluster.peers.indices.reversed() {
+            if cluster.peers[peer].isSeed || cluster.peers[peer].isMember { continue }
+            effects.append(
+                .note(.peerForgotten(cluster.peers[peer].address, zone: cluster.peers[peer].zone)))
+            cluster.peers.remove(at: peer)
+        }
+        cluster.areLinksStale = true
+    }
+
+    /// host:port of the first `http://` address; nil if it has none.
+    private static func address(of instance: Instance) -> String? {
+        for bytes in instance.content.unpacked.addrs {
+            let text = String(decoding: bytes, as: UTF8.self)
+            guard text.hasPrefix("http://") else { continue }
+            let rest = text.dropFirst("http://".count)
+            let address = rest.prefix { $0 != "/" && $0 != "?" }
+            if !address.isEmpty { return String(address) }
+        }
+        return nil
+    }
+
+    // MARK: Links
+
+    /// One link to every other node of this zone, and one to every other zone.
+    mutating func updateLinks(at now: Int64, _ effects: inout [Effect]) {
+        cluster.areLinksStale = false
+        var wanted: [(destination: Link.Destination, contact: UInt32?)] = []
+        var zones: [String] = []
+        for peer in cluster.peers.indices {
+            let known = cluster.peers[peer]
+            guard known.isTarget, !cluster.peers.isAlias(peer) else { continue }
+            if known.zone == settings.zone {
+                wanted.append((.peer(known.number), known.number))
+            } else if !zones.contains(known.zone) {
+                zones.append(known.zone)
+                wanted.append((.zone(known.zone), contact(in: known.zone)))
+            }
+        }
+        for link in cluster.links.indices.reversed() {
+            let destination = cluster.links[link].destination
+            if wanted.contains(where: { $0.destination == destination }) { continue }
+            abandon(link, at: now, &effects)
+            cluster.links.remove(at: link)
+        }
+        for (destination, contact) in wanted {
+            let known = cluster.links.firstIndex { $0.destination == destination }
+            guard let known else {
+                cluster.links.append(cluster.makeLink(to: destination, contact: contact))
+                continue
+            }
+            if cluster.links[known].contact != contact {
+                abandon(known, at: now, &effects)
+                cluster.links[known].contact = contact
+                if let contact, let peer = cluster.peers.index(of: contact) {
+                    // What the one before did not pass on is found by a comparison.
+                    compareSoon(with: peer, at: now)
+                }
+            }
+        }
+    }
+
+    /// The node of another zone that this one writes to: the present one while it is healthy, else
+    /// one that each node chooses differently, so that they do not all choose the same.
+    private func contact(in zone: String) -> UInt32? {
+        let present = cluster.links.first { $0.destination == .zone(zone) }?.contact
+        let healthy = cluster.peers.indices.filter {
+            cluster.peers[$0].zone == zone && cluster.peers[$0].health == .healthy
+                && !cluster.peers[$0].isSelf && !cluster.peers.isAlias($0)
+        }
+        if let present, healthy.contains(where: { cluster.peers[$0].number == present }) {
+            return present
+        }
+        let best = healthy.min { rank($0) < rank($1) }
+        return best.map { cluster.peers[$0].number }
+    }
+
+    private func rank(_ peer: Int) -> UInt64 {
+        ByteHash.join(
+            cluster.id.rawValue, ByteHash.common.wide(Array(cluster.peers[peer].address.utf8).span))
+    }
+
+    // MARK: This node
+
+    /// Registers this node as an instance of `infra.discovery`, without a lease, for clients and
+    /// the other nodes to find it. `address` is the host:port that it is reached at.
+    mutating func announce(address: String, at now: Moment) {
+        self.address = address
+        guard selfSlot == nil,
+            let key = InstanceKey(
+                env: Array(settings.env.utf8), appid: Node.selfAppID,
+                zone: Array(settings.zone.utf8), hostname: Array(settings.hostname.utf8))
+        else { return }
+        selfKey = key
+        // What others remember of it: an earlier start, or its end.
+        var version = now.wall
+        if let buried = tombstones.version(of: key) {
+            version = max(version, buried.addingSaturated(1))
+        }
+        if let stored = registry.find(key.packed.span) {
+            version = max(version, registry.instance(at: stored).dirty.addingSaturated(1))
+            remove(stored, version: nil, at: now)
+        }
+        storeSelf(key, version: version, at: now)
+        selfRenewal = now.monotonic.addingSaturated(Node.selfRenewalInterval)
+        // One of the addresses may be this node's own, which did not answer before it listened.
+        for peer in cluster.peers.indices where !cluster.peers[peer].hasLived {
+            cluster.peers[peer].nextLook = now.monotonic
+        }
+    }
+
+    private mutating func storeSelf(_ key: InstanceKey, version: Int64, at now: Moment) {
+        guard
+            let content = InstanceContent(
+                region: Array(settings.region.utf8), version: [],
+                addrs: [Array("http://\(address)".utf8)], metadata: [])
+        else { preconditionFailure("the region and the address are checked at the start") }
+        let appKey = selfAppKey.packed
+        let app = registry.ensureApplication(appKey.span)
+        let instance = Instance(
+            key: key, content: content, status: .up, registered: now.wall, up: now.wall,
+            dirty: version, latest: registry.nextLatest(app, stamp: version))
+        tombstones.forget(key)
+        if let slot = selfSlot {
+            registry.replace(slot, with: instance, renewed: now.wall)
+        } else {
+            selfSlot = registry.insert(instance, app: app, renewed: now.wall)
+        }
+        publish(app, zoneOf: key, stamp: version, at: now)
+        for link in cluster.links.indices {
+            cluster.links[link].outbox.append(key, since: now.monotonic)
+        }
+    }
+
+    /// Others tell of this node itself. It alone says that it is there, so what is newer than its
+    /// own word (from before a restart, with the clock set back) is outdone.
+    mutating func mergeSelf(
+        _ record: Record, _ slot: UInt32, at now: Moment, _ effects: inout [Effect]
+    ) -> Merged {
+        let own = registry.instance(at: slot)
+        if case .registered(let state) = record.state, record.version == own.dirty,
+            own.holdsSame(state.content, state.status)
+        {
+            return .same
+        }
+        if record.version < own.dirty { return .stale(self.record(at: slot, now.monotonic)) }
+        // Two nodes of one name would outdo each other without end.
+        if let contested = selfContested, now.monotonic - contested < 10 * Duration.second {
+            return .same
+        }
+        selfContested = now.monotonic
+        effects.append(.note(.nameContested(own.key)))
+        storeSelf(own.key, version: max(now.wall, record.version.addingSaturated(1)), at: now)
+        return .stale(self.record(at: slot, now.monotonic))
+    }
+
+    /// Leaves the cluster: the others forget this node at once instead of when its lease runs out.
+    mutating func leave(at now: Moment, _ effects: inout [Effect]) {
+        for number in cluster.awaitedDeadlines.all.map(\.number) {
+            guard let awaited = cluster.awaited.removeValue(forKey: number) else { continue }
+            effects.append(.answer(awaited.request, .done))
+        }
+        guard let slot = selfSlot, let key = selfKey else { return }
+        let version = max(now.wall, registry.instance(at: slot).dirty.addingSaturated(1))
+        remove(slot, version: version, at: now)
+        for link in cluster.links.indices {
+            cluster.links[link].outbox.append(key, since: now.monotonic)
+        }
+    }
+}

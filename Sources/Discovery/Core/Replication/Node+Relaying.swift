@@ -1,0 +1,262 @@
+/// Telling the other nodes what was written here: to all of this zone, and to one of every other,
+/// which tells its own. What came from a node of this zone is told to nobody, what came from
+/// another zone to this one only.
+extension Node {
+    /// Relays source writes and answers once every healthy node of the zone has them, or at the
+    /// deadline. The request is never kept waiting by a node that is lost.
+    mutating func answer(
+        _ id: RequestID, whenAcknowledged writes: [(InstanceKey, Outbox.Change?)], at now: Moment,
+        _ effects: inout [Effect]
+    ) {
+        let number = cluster.nextAwaited()
+        var missing = 0
+        for link in cluster.links.indices {
+            let isAwaited =
+                cluster.links[link].isSameZone && cluster.healthyContact(of: link) != nil
+                && cluster.settings.acknowledgementWait > 0
+            for (key, set) in writes {
+                cluster.links[link].outbox.append(
+                    key, set: set, waiting: isAwaited ? [number] : [], since: now.monotonic)
+            }
+            if isAwaited { missing += writes.count }
+            boundOutbox(link, at: now, &effects)
+        }
+        if missing == 0 {
+            effects.append(.answer(id, .done))
+            return
+        }
+        cluster.awaited[number] = Cluster.Awaited(request: id, missing: missing)
+        cluster.awaitedDeadlines.append(
+            Cluster.AwaitedDeadline(
+                number: number,
+                due: now.monotonic.addingSaturated(cluster.settings.acknowledgementWait)))
+    }
+
+    /// Relays what did not come from a client of this node.
+    mutating func relay(_ keys: [InstanceKey], from origin: Origin, at now: Moment) {
+        if origin == .peer { return }
+        for link in cluster.links.indices where hears(link, from: origin) {
+            for key in keys {
+                cluster.links[link].outbox.append(key, since: now.monotonic)
+            }
+        }
+    }
+
+    /// The hot path: one bit per link.
+    mutating func relayRenewal(_ slot: UInt32, from origin: Origin, at now: Int64) {
+        if origin == .peer { return }
+        for link in cluster.links.indices where hears(link, from: origin) {
+            cluster.links[link].outbox.renew(slot, at: now)
+        }
+    }
+
+    private func hears(_ link: Int, from origin: Origin) -> Bool {
+        switch origin {
+        case .client: true
+        case .zone: cluster.links[link].isSameZone
+        case .peer: false
+        }
+    }
+
+    /// The slot is vacant from now on.
+    mutating func forgetRenewals(_ slot: UInt32) {
+        for link in cluster.links.indices { cluster.links[link].outbox.forgetRenewal(slot) }
+    }
+
+    /// Gives the writes up where there are too many: a comparison finds what the node lacks.
+    private mutating func boundOutbox(_ link: Int, at now: Moment, _ effects: inout [Effect]) {
+        guard cluster.links[link].outbox.writeCount > cluster.settings.outboxMax else { return }
+        let waiting = cluster.links[link].outbox.dropWrites()
+        cluster.links[link].overflows += 1
+        acknowledge(waiting, &effects)
+        guard let contact = cluster.links[link].contact, let peer = cluster.peers.index(of: contact)
+        else { return }
+        compareSoon(with: peer, at: now.monotonic)
+        if limitNotes.isNews("outbox_max", at: now.monotonic) {
+            effects.append(
+                .note(
+                    .outboxOverflowed(
+                        cluster.peers[peer].address, countMax: cluster.settings.outboxMax)))
+        }
+    }
+
+    // MARK: Acknowledgements
+
+    mutating func acknowledge(_ waiting: [UInt64], _ effects: inout [Effect]) {
+        for number in waiting {
+            guard var awaited = cluster.awaited[number] else { continue }
+            awaited.missing -= 1
+            if awaited.missing > 0 {
+                cluster.awaited[number] = awaited
+            } else {
+                cluster.awaited[number] = nil
+                effects.append(.answer(awaited.request, .done))
+            }
+        }
+    }
+
+    /// Answers the writes that have waited long enough.
+    mutating func expireAwaited(at now: Int64, _ effects: inout [Effect]) {
+        while let first = cluster.awaitedDeadlines.first,
+            first.due <= now || cluster.awaited[first.number] == nil
+        {
+            _ = cluster.awaitedDeadlines.popFirst()
+            guard let awaited = cluster.awaited.removeValue(forKey: first.number) else { continue }
+            statistics.acknowledgementsMissed += 1
+            effects.append(.answer(awaited.request, .done))
+        }
+    }
+
+    // MARK: Sending
+
+    mutating func flush(_ link: Int, at now: Moment, _ effects: inout [Effect]) {
+        guard let peer = cluster.healthyContact(of: link) else { return }
+        switch cluster.peers[peer].kind {
+        case .unknown: break
+        case .own: sendBatch(link, to: peer, at: now, &effects)
+        case .reference: sendRelays(link, to: peer, at: now, &effects)
+        }
+    }
+
+    /// One batch at a time: what comes meanwhile is gathered for the next.
+    private mutating func sendBatch(
+        _ link: Int, to peer: Int, at now: Moment, _ effects: inout [Effect]
+    ) {
+        guard cluster.links[link].flights.isEmpty,
+            cluster.links[link].outbox.isBatchDue(
+                at: now.monotonic, countMax: cluster.links[link].countMax,
+                renewalDelay: cluster.settings.renewalDelay)
+        else { return }
+        var changes = Changes(isSameZone: cluster.links[link].isSameZone)
+        let number = cluster.peers[peer].number
+        let call = cluster.nextCall(.link(peer: number, link: cluster.links[link].number))
+        var flight = Link.Flight(call: call)
+        let countMax = cluster.links[link].countMax
+        var size = 0
+        while size < cluster.settings.batchBytesMax, changes.records.count < countMax,
+            let (key, write) = cluster.links[link].outbox.popWrite()
+        {
+            guard let record = record(of: key, at: now.monotonic) else {
+                // It ran out meanwhile, which every node finds out by itself.
+                acknowledge(write.waiting, &effects)
+                continue
+            }
+            changes.records.append(record)
+            flight.writes.append((key, write))
+            size += record.sizeEstimate
+        }
+        while size < cluster.settings.batchBytesMax,
+            changes.records.count + changes.renewals.count < countMax,
+            let slot = cluster.links[link].outbox.popRenewal()
+        {
+            let instance = registry.instance(at: slot)
+            let key = ByteRange(start: changes.bytes.count, count: instance.key.packed.count)
+            changes.bytes += instance.key.packed
+            changes.renewals.append(
+                Changes.Renewed(
+                    key: key, version: instance.dirty,
+                    silence: leases.silence(of: slot, at: now.monotonic)))
+            size += Int(key.count) + 16
+        }
+        guard !changes.records.isEmpty || !changes.renewals.isEmpty else {
+            cluster.calls[call] = nil
+            return
+        }
+        flight.changes = changes
+        cluster.links[link].flights.append(flight)
+        cluster.peers[peer].statistics.writesSent += changes.records.count
+        cluster.peers[peer].statistics.renewalsSent += changes.renewals.count
+        send(call, .exchange(.changes(changes)), to: peer, &effects)
+    }
+
+    /// A write or a renewal per call, some calls at a time, and of each instance only one.
+    private mutating func sendRelays(
+        _ link: Int, to peer: Int, at now: Moment, _ effects: inout [Effect]
+    ) {
+        while cluster.links[link].flights.count < cluster.settings.relaysMax,
+            let key = cluster.links[link].outbox.firstKey(), !cluster.links[link].holds(key),
+            let (_, write) = cluster.links[link].outbox.popWrite()
+        {
+            guard let request = request(for: key, write, link, at: now) else {
+                acknowledge(write.waiting, &effects)
+                continue
+            }
+            let number = cluster.peers[peer].number
+            let call = cluster.nextCall(.link(peer: number, link: cluster.links[link].number))
+            cluster.links[link].flights.append(Link.Flight(call: call, writes: [(key, write)]))
+            cluster.peers[peer].statistics.writesSent += 1
+            send(call, request, to: peer, &effects)
+        }
+        while cluster.links[link].flights.count < cluster.settings.relaysMax,
+            let slot = cluster.links[link].outbox.popRenewal()
+        {
+            let instance = registry.instance(at: slot)
+            if cluster.links[link].holds(instance.key) {
+                cluster.links[link].outbox.renew(slot, at: now.monotonic)
+                return
+            }
+            let number = cluster.peers[peer].number
+            let call = cluster.nextCall(.link(peer: number, link: cluster.links[link].number))
+            var flight = Link.Flight(call: call)
+            flight.renewed = instance.key
+            cluster.links[link].flights.append(flight)
+            cluster.peers[peer].statistics.renewalsSent += 1
+            let relay = Relay(
+                key: instance.key, region: instance.content.unpacked.region,
+                version: instance.dirty, write: .renew,
+                isSameZone: cluster.links[link].isSameZone)
+            send(call, .relay(relay), to: peer, &effects)
+        }
+    }
+
+    private func request(
+        for key: InstanceKey, _ write: Outbox.Write, _ link: Int, at now: Moment
+    ) -> PeerRequest? {
+        guard let record = record(of: key, at: now.monotonic) else { return nil }
+        let isSameZone = cluster.links[link].isSameZone
+        switch record.state {
+        case .registered(let state):
+            if let set = write.set, set.version == record.version {
+                return .set([set.change], version: set.version, isSameZone: isSameZone)
+            }
+            let latest = registry.find(key.packed.span).map { registry.instance(at: $0).latest }
+            return .relay(
+                Relay(
+                    key: key, region: state.content.unpacked.region, version: record.version,
+                    write: .register(state, latest: latest ?? record.version),
+                    isSameZone: isSameZone))
+        case .cancelled:
+            return .relay(
+                Relay(
+                    key: key, region: [], version: record.version, write: .cancel,
+                    isSameZone: isSameZone))
+        }
+    }
+
+    mutating func send(
+        _ call: UInt64, _ request: PeerRequest, to peer: Int, _ effects: inout [Effect]
+    ) {
+        cluster.peers[peer].statistics.calls += 1
+        let settings = cluster.settings
+        let timeout =
+            switch request {
+            case .fetchAll, .exchange(.pull): settings.pullTimeout
+            case .probe, .relay, .set, .exchange: settings.callTimeout
+            }
+        effects.append(
+            .call(
+                PeerCall(
+                    id: call, address: cluster.peers[peer].address, request: request,
+                    timeout: timeout)))
+    }
+}
+
+extension Record {
+    /// About what it takes on the wire.
+    var sizeEstimate: Int {
+        switch state {
+        case .registered(let state): key.packed.count + state.content.packed.count + 40
+        case .cancelled: key.packed.count + 24
+        }
+    }
+}

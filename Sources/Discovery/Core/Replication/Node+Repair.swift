@@ -1,0 +1,327 @@
+/// Finding out what another node holds, and making up for the difference. One call at a time per
+/// node; the next one follows from the answer.
+extension Node {
+    /// Begins what is due with this peer: a probe, or a comparison.
+    mutating func look(after peer: Int, at now: Moment, _ effects: inout [Effect]) {
+        guard cluster.peers[peer].session.isIdle else { return }
+        scheduleLook(after: peer, at: now.monotonic)
+        guard cluster.peers[peer].health == .healthy, isCompared(peer) else {
+            startSession(.probing, .probe, with: peer, &effects)
+            return
+        }
+        switch cluster.peers[peer].kind {
+        case .own: startComparing(with: peer, &effects)
+        case .reference where cluster.peers[peer].nextComparison <= now.monotonic:
+            startFetchingAll(from: peer, at: now, &effects)
+        case .unknown, .reference: startSession(.probing, .probe, with: peer, &effects)
+        }
+    }
+
+    /// Every node of this zone and one of every other zone. If that one knows no digest, all that
+    /// do are compared with: nobody else there would find what only our own nodes can repair, the
+    /// timestamps of apps.
+    private func isCompared(_ peer: Int) -> Bool {
+        let known = cluster.peers[peer]
+        if cluster.linkIndex(to: known.number) != nil { return true }
+        guard known.kind == .own, !known.isSelf, !cluster.peers.isAlias(peer) else { return false }
+        let zone = cluster.links.first { $0.destination == .zone(known.zone) }
+        guard let contact = zone?.contact, let index = cluster.peers.index(of: contact) else {
+            return false
+        }
+        return cluster.peers[index].kind == .reference
+    }
+
+    private mutating func scheduleLook(after peer: Int, at now: Int64) {
+        let settings = cluster.settings
+        let wait: Int64
+        if cluster.peers[peer].health == .lost {
+            let doublings = min(cluster.peers[peer].failures, 10)
+            let delay = min(settings.probeDelay << Int64(doublings), settings.probeDelayMax)
+            wait = cluster.random.jittered(delay, downTo: 50)
+        } else {
+            wait = cluster.random.jittered(settings.digestInterval, downTo: 80)
+        }
+        cluster.peers[peer].nextLook = now.addingSaturated(wait)
+    }
+
+    private mutating func startSession(
+        _ session: RepairSession, _ request: PeerRequest, with peer: Int,
+        _ effects: inout [Effect]
+    ) {
+        cluster.peers[peer].session = session
+        let call = cluster.nextCall(.session(peer: cluster.peers[peer].number))
+        send(call, request, to: peer, &effects)
+    }
+
+    mutating func startComparing(with peer: Int, _ effects: inout [Effect]) {
+        cluster.peers[peer].statistics.comparisons += 1
+        startSession(.comparing, .exchange(.compare(fingerprint)), with: peer, &effects)
+    }
+
+    mutating func startPulling(from peer: Int, _ effects: inout [Effect]) {
+        startSession(.pulling, .exchange(.pull(leaf: 0)), with: peer, &effects)
+    }
+
+    mutating func startFetchingAll(
+        from peer: Int, at now: Moment, _ effects: inout [Effect]
+    ) {
+        cluster.peers[peer].statistics.comparisons += 1
+        let interval = cluster.random.jittered(cluster.settings.comparisonInterval, downTo: 80)
+        cluster.peers[peer].nextComparison = now.monotonic.addingSaturated(interval)
+        cluster.peers[peer].comparedAt = now.monotonic
+        startSession(.fetchingAll, .fetchAll, with: peer, &effects)
+    }
+
+    // MARK: Answers
+
+    mutating func continueSession(
+        of peer: Int, _ reply: PeerReply, at now: Moment, _ effects: inout [Effect]
+    ) {
+        let session = cluster.peers[peer].session
+        cluster.peers[peer].session = .idle
+        switch (session, reply.outcome) {
+        case (.pulling, .exchanged(.page(let page))):
+            take(page, from: peer, at: now, &effects)
+        case (.fetchingAll, .all(let records)):
+            cluster.peers[peer].session = .comparingAll(Comparison(records: records))
+            cluster.comparisonDue = .min
+        case (.comparing, .exchanged(.same)):
+            cluster.peers[peer].statistics.divergent = 0
+            settled(peer, isComplete: true, at: now, &effects)
+        case (.comparing, .exchanged(.rows(let instances, let apps))):
+            list(instances, apps, of: peer, at: now, &effects)
+        case (.listing(let listing), .exchanged(.leaves(let instances, let apps))):
+            list(instances, apps, listing, of: peer, at: now, &effects)
+        case (.settling(let listing), .exchanged(.entries(let differences))):
+            settle(differences, listing, with: peer, at: now, &effects)
+        case (.probing, _): probed(peer, at: now, &effects)
+        case (.idle, _), (.pulling, _), (.fetchingAll, _), (.comparingAll, _), (.comparing, _),
+            (.listing, _), (.settling, _):
+            // It failed, was refused, or makes no sense: the next look tries again.
+            settled(peer, isComplete: false, at: now, &effects)
+        }
+    }
+
+    private mutating func take(
+        _ page: Page, from peer: Int, at now: Moment, _ effects: inout [Effect]
+    ) {
+        for record in page.records { repair(record, from: peer, at: now, &effects) }
+        align(page.stamps, at: now)
+        cluster.joining?.instances += page.records.count
+        if let next = page.next {
+            startSession(.pulling, .exchange(.pull(leaf: next)), with: peer, &effects)
+            return
+        }
+        settled(peer, isComplete: !page.isProtected, at: now, &effects)
+    }
+
+    /// Takes over what the other node holds, or has it told what is newer here.
+    private mutating func repair(
+        _ record: Record, from peer: Int, at now: Moment, _ effects: inout [Effect]
+    ) {
+        switch merge(record, at: now, &effects) {
+        case .taken: cluster.peers[peer].statistics.repairs += 1
+        case .stale: tell(record.key, to: peer, at: now)
+        case .same, .refused: break
+        }
+    }
+
+    private mutating func tell(_ key: InstanceKey, to peer: Int, at now: Moment) {
+        guard let link = cluster.linkIndex(to: cluster.peers[peer].number) else { return }
+        cluster.peers[peer].statistics.repairs += 1
+        cluster.links[link].outbox.append(key, since: now.monotonic)
+    }
+
+    // MARK: Digests
+
+    private mutating func list(
+        _ instances: [UInt64], _ apps: [UInt64], of peer: Int, at now: Moment,
+        _ effects: inout [Effect]
+    ) {
+        let (ownInstances, ownApps) = (registry.digest.rows, registry.appDigest.rows)
+        guard instances.count == ownInstances.count, apps.count == ownApps.count else {
+            settled(peer, isComplete: false, at: now, &effects)
+            return
+        }
+        let listing = Listing(
+            instanceRows: instances.indices.reversed().filter {
+                instances[$0] != ownInstances[$0]
+            }.map { UInt16(clamping: $0) },
+            appRows: apps.indices.reversed().filter { apps[$0] != ownApps[$0] }.map {
+                UInt16(clamping: $0)
+            })
+        proceed(listing, with: peer, at: now, &effects)
+    }
+
+    private mutating func list(
+        _ instances: [UInt64], _ apps: [UInt64], _ listing: Listing, of peer: Int, at now: Moment,
+        _ effects: inout [Effect]
+    ) {
+        let width = cluster.settings.digestLeavesPerRow
+        guard instances.count == listing.askedInstanceRows.count * width,
+            apps.count == listing.askedAppRows.count * width
+        else {
+            settled(peer, isComplete: false, at: now, &effects)
+            return
+        }
+        var listing = listing
+        listing.instanceLeaves = Node.differing(
+            instances, listing.askedInstanceRows, registry.digest)
+        listing.appLeaves = Node.differing(apps, listing.askedAppRows, registry.appDigest)
+        proceed(listing, with: peer, at: now, &effects)
+    }
+
+    private static func differing(
+        _ leaves: [UInt64], _ rows: [UInt16], _ tree: DigestTree
+    ) -> [UInt32] {
+        var differing: [UInt32] = []
+        for (place, row) in rows.enumerated() {
+            for column in 0..<tree.leavesPerRow {
+                let leaf = Int(row) * tree.leavesPerRow + column
+                if leaves[place * tree.leavesPerRow + column] != tree.leaves[leaf] {
+                    differing.append(UInt32(leaf))
+                }
+            }
+        }
+        return differing
+    }
+
+    private mutating func settle(
+        _ differences: Differences, _ listing: Listing, with peer: Int, at now: Moment,
+        _ effects: inout [Effect]
+    ) {
+        var listing = listing
+        listing.differences += differences.records.count + differences.wanted.count
+        for record in differences.records { repair(record, from: peer, at: now, &effects) }
+        for key in differences.wanted { tell(key, to: peer, at: now) }
+        align(differences.stamps, at: now)
+        if differences.isPartial, !differences.records.isEmpty {
+            listing.instanceLeaves += listing.askedInstanceLeaves
+            listing.appLeaves += listing.askedAppLeaves
+        }
+        proceed(listing, with: peer, at: now, &effects)
+    }
+
+    /// Asks for the next thing that is missing: leaves to settle, rows to list, or nothing.
+    private mutating func proceed(
+        _ listing: Listing, with peer: Int, at now: Moment, _ effects: inout [Effect]
+    ) {
+        var listing = listing
+        if !listing.instanceLeaves.isEmpty || !listing.appLeaves.isEmpty {
+            guard hasRoom(for: peer) else {
+                // What is wanted there has to leave first; the rest is found at the next look.
+                cluster.peers[peer].statistics.divergent = listing.differences
+                settled(peer, isComplete: false, at: now, &effects)
+                return
+            }
+            let entries = nextEntries(of: &listing)
+            startSession(.settling(listing), .exchange(.entries(entries)), with: peer, &effects)
+        } else if !listing.instanceRows.isEmpty || !listing.appRows.isEmpty {
+            listing.askedInstanceRows = Node.popLast(Node.rowsMax, of: &listing.instanceRows)
+            listing.askedAppRows = Node.popLast(Node.rowsMax, of: &listing.appRows)
+            startSession(
+                .listing(listing),
+                .exchange(
+                    .leaves(instances: listing.askedInstanceRows, apps: listing.askedAppRows)),
+                with: peer, &effects)
+        } else {
+            cluster.peers[peer].statistics.divergent = listing.differences
+            settled(peer, isComplete: true, at: now, &effects)
+        }
+    }
+
+    private func hasRoom(for peer: Int) -> Bool {
+        guard let link = cluster.linkIndex(to: cluster.peers[peer].number) else { return true }
+        return cluster.links[link].outbox.writeCount < cluster.settings.outboxMax / 2
+    }
+
+    /// Leaves until the entries are enough for one message; one leaf at least.
+    private func nextEntries(of listing: inout Listing) -> Entries {
+        listing.askedInstanceLeaves = []
+        var count = 0
+        while let leaf = listing.instanceLeaves.last,
+            count < cluster.settings.entriesMax, listing.askedInstanceLeaves.count < 4_096
+        {
+            listing.instanceLeaves.removeLast()
+            listing.askedInstanceLeaves.append(leaf)
+            count += registry.digest.slots(in: leaf).count
+        }
+        listing.askedAppLeaves = []
+        while let leaf = listing.appLeaves.last,
+            count < cluster.settings.entriesMax, listing.askedAppLeaves.count < 4_096
+        {
+            listing.appLeaves.removeLast()
+            listing.askedAppLeaves.append(leaf)
+            count += registry.appDigest.slots(in: leaf).count
+        }
+        return entries(
+            instanceLeaves: listing.askedInstanceLeaves, appLeaves: listing.askedAppLeaves)
+    }
+
+    private static func popLast(_ count: Int, of rows: inout [UInt16]) -> [UInt16] {
+        let last = Array(rows.suffix(count))
+        rows.removeLast(last.count)
+        return last
+    }
+
+    // MARK: Everything
+
+    /// Instances compared in one step.
+    private static let comparisonSlice = 2_048
+
+    /// Goes on with the comparisons with nodes that know no digest.
+    mutating func advanceComparisons(at now: Moment, _ effects: inout [Effect]) {
+        cluster.comparisonDue = nil
+        for peer in cluster.peers.indices {
+            guard case .comparingAll(var comparison) = cluster.peers[peer].session else { continue }
+            cluster.peers[peer].session = .idle
+            if compareSlice(&comparison, with: peer, at: now, &effects) {
+                cluster.peers[peer].statistics.divergent = comparison.differences
+                settled(peer, isComplete: true, at: now, &effects)
+            } else {
+                cluster.peers[peer].session = .comparingAll(comparison)
+                cluster.comparisonDue = .min
+            }
+        }
+    }
+
+    /// Whether that was the last one.
+    private mutating func compareSlice(
+        _ comparison: inout Comparison, with peer: Int, at now: Moment,
+        _ effects: inout [Effect]
+    ) -> Bool {
+        if comparison.merged < comparison.records.count {
+            let end = min(comparison.merged + Node.comparisonSlice, comparison.records.count)
+            for record in comparison.records[comparison.merged..<end] {
+                comparison.versions[record.key] = record.version
+                switch merge(record, at: now, &effects) {
+                case .taken:
+                    comparison.differences += 1
+                    cluster.peers[peer].statistics.repairs += 1
+                case .stale:
+                    comparison.differences += 1
+                    tell(record.key, to: peer, at: now)
+                case .same, .refused: break
+                }
+            }
+            comparison.merged = end
+            cluster.joining?.instances = comparison.merged
+            return false
+        }
+        // While it joins a node has nothing to tell.
+        if cluster.joining != nil { return true }
+        let end = min(
+            Int(comparison.slot) + Node.comparisonSlice, registry.records.count)
+        for slot in Int(comparison.slot)..<max(end, Int(comparison.slot)) {
+            guard let instance = registry.records[slot].instance,
+                comparison.versions[instance.key] == nil,
+                leases.silence(of: UInt32(slot), at: now.monotonic) < settings.overdueAfter
+            else { continue }
+            // A register there begins a lease anew: only what is alive is told.
+            comparison.differences += 1
+            tell(instance.key, to: peer, at: now)
+        }
+        comparison.slot = UInt32(end)
+        return end >= registry.records.count
+    }
+}

@@ -1,0 +1,191 @@
+/// What came of the calls to other nodes.
+extension Node {
+    mutating func peerReplied(
+        _ call: UInt64, _ reply: PeerReply, at now: Moment, _ effects: inout [Effect]
+    ) {
+        guard let purpose = cluster.calls.removeValue(forKey: call) else { return }
+        guard let peer = cluster.peers.index(of: purpose.peer) else { return }
+        if case .failed(let reason) = reply.outcome {
+            lose(peer, reason, at: now, &effects)
+        } else {
+            hear(peer, reply, at: now, &effects)
+        }
+        switch purpose {
+        case .link(_, let link): landed(call, on: link, reply, from: peer, at: now, &effects)
+        case .session: continueSession(of: peer, reply, at: now, &effects)
+        case .forward(_, let forward): forwarded(forward, reply, from: peer, at: now, &effects)
+        }
+    }
+
+    // MARK: Writes
+
+    /// A batch or a relayed write was answered, or was not.
+    private mutating func landed(
+        _ call: UInt64, on number: UInt32, _ reply: PeerReply, from peer: Int, at now: Moment,
+        _ effects: inout [Effect]
+    ) {
+        guard let link = cluster.linkIndex(of: number),
+            let index = cluster.links[link].flights.firstIndex(where: { $0.call == call })
+        else { return }
+        let flight = cluster.links[link].flights.remove(at: index)
+        switch reply.outcome {
+        case .failed: putBack(flight, on: link, at: now.monotonic, &effects)
+        case .refused(let sentence): refused(flight, on: link, peer, sentence, at: now, &effects)
+        case .exchanged(.changes(let wanted, let newer)):
+            acknowledge(flight.writes.flatMap(\.write.waiting), &effects)
+            if let changes = flight.changes { want(wanted, of: changes, on: link, at: now) }
+            for record in newer { adopt(record, from: link, at: now, &effects) }
+        case .answered(let code, let record):
+            relayed(flight, on: link, peer, code, record, at: now, &effects)
+        case .all, .exchanged:
+            refused(flight, on: link, peer, "an answer to another question", at: now, &effects)
+        }
+        cluster.areLinksStale = true
+    }
+
+    /// The node holds another version of what it was told to renew.
+    private mutating func want(
+        _ wanted: [UInt32], of changes: Changes, on link: Int, at now: Moment
+    ) {
+        for index in wanted where Int(index) < changes.renewals.count {
+            let range = changes.renewals[Int(index)].key
+            let key = InstanceKey(packed: Array(changes.bytes[range.range]))
+            cluster.links[link].outbox.append(key, since: now.monotonic)
+        }
+    }
+
+    /// The node's own version is newer than what it was told.
+    private mutating func adopt(
+        _ record: Record, from link: Int, at now: Moment, _ effects: inout [Effect]
+    ) {
+        switch merge(record, at: now, &effects) {
+        case .taken:
+            statistics.conflicts += 1
+            let origin: Origin = cluster.links[link].isSameZone ? .peer : .zone
+            relay([record.key], from: origin, at: now)
+        case .stale: cluster.links[link].outbox.append(record.key, since: now.monotonic)
+        case .same, .refused: break
+        }
+    }
+
+    /// The outcome of one relayed write, as nodes of the reference answer it.
+    private mutating func relayed(
+        _ flight: Link.Flight, on link: Int, _ peer: Int, _ code: Int, _ record: Record?,
+        at now: Moment, _ effects: inout [Effect]
+    ) {
+        if let key = flight.renewed {
+            if code == -404 { cluster.links[link].outbox.append(key, since: now.monotonic) }
+            if code == -409, let record { adopt(record, from: link, at: now, &effects) }
+            return
+        }
+        for (key, write) in flight.writes {
+            acknowledge(write.waiting, &effects)
+            let isUnknown = code == -404 || code == -400
+            if write.set != nil, isUnknown {
+                // It does not know the instance: a register brings all of it.
+                cluster.links[link].outbox.append(key, since: write.since)
+            } else if code != 0, code != -404 {
+                cluster.peers[peer].statistics.refused += 1
+                tellRefusal(peer, "code \(code)", &effects, at: now)
+            }
+        }
+    }
+
+    /// Nothing of it arrived, or nobody knows: it is told again. Renewals say how old they are, so
+    /// those of a long absence keep the leases right as well.
+    mutating func putBack(
+        _ flight: Link.Flight, on link: Int, at now: Int64, _ effects: inout [Effect]
+    ) {
+        for (key, write) in flight.writes {
+            acknowledge(write.waiting, &effects)
+            cluster.links[link].outbox.append(key, set: write.set, since: write.since)
+        }
+        for renewal in flight.changes?.renewals ?? [] {
+            let key = flight.changes?.bytes.span.extracting(renewal.key.range)
+            if let key, let slot = registry.find(key) {
+                cluster.links[link].outbox.renew(slot, at: now)
+            }
+        }
+        if let key = flight.renewed, let slot = registry.find(key.packed.span) {
+            cluster.links[link].outbox.renew(slot, at: now)
+        }
+        if let contact = cluster.links[link].contact,
+            let peer = cluster.peers.index(of: contact)
+        {
+            cluster.peers[peer].statistics.retries += flight.writes.count
+        }
+    }
+
+    /// The request itself was not taken: a smaller one may be.
+    private mutating func refused(
+        _ flight: Link.Flight, on link: Int, _ peer: Int, _ sentence: String, at now: Moment,
+        _ effects: inout [Effect]
+    ) {
+        let count = flight.writes.count + (flight.changes?.renewals.count ?? 0)
+        if count > 1 {
+            cluster.links[link].countMax = max(1, count / 2)
+            putBack(flight, on: link, at: now.monotonic, &effects)
+            return
+        }
+        acknowledge(flight.writes.flatMap(\.write.waiting), &effects)
+        cluster.peers[peer].statistics.refused += 1
+        cluster.links[link].countMax = cluster.settings.batchCountMax
+        effects.append(.note(.relayRefused(cluster.peers[peer].address, reason: sentence)))
+    }
+
+    private mutating func tellRefusal(
+        _ peer: Int, _ reason: String, _ effects: inout [Effect], at now: Moment
+    ) {
+        let address = cluster.peers[peer].address
+        if limitNotes.isNews("relay \(address)", at: now.monotonic) {
+            effects.append(.note(.relayRefused(address, reason: reason)))
+        }
+    }
+
+    // MARK: Sets of what others hold
+
+    /// Asks everybody for a `set` of instances that are not here, and answers by what they say.
+    mutating func forward(
+        _ id: RequestID, _ setting: Setting, refusal: String, at now: Moment,
+        _ effects: inout [Effect]
+    ) {
+        let contacts = cluster.links.indices.compactMap { link in
+            cluster.healthyContact(of: link).map { (link, $0) }
+        }
+        if contacts.isEmpty {
+            effects.append(.answer(id, .refused(.invalid, refusal)))
+            return
+        }
+        let number = cluster.nextAwaited()
+        cluster.forwards[number] = Cluster.Forward(
+            request: id, missing: contacts.count, refusal: refusal)
+        for (link, peer) in contacts {
+            let call = cluster.nextCall(
+                .forward(peer: cluster.peers[peer].number, forward: number))
+            let request = PeerRequest.set(
+                setting.changes, version: 0, isSameZone: cluster.links[link].isSameZone)
+            send(call, request, to: peer, &effects)
+        }
+    }
+
+    private mutating func forwarded(
+        _ number: UInt64, _ reply: PeerReply, from peer: Int, at now: Moment,
+        _ effects: inout [Effect]
+    ) {
+        guard var forward = cluster.forwards[number] else { return }
+        if case .answered(code: 0, _) = reply.outcome {
+            cluster.forwards[number] = nil
+            effects.append(.answer(forward.request, .done))
+            // What it holds is fetched at once instead of at the next comparison.
+            compareSoon(with: peer, at: now.monotonic)
+            return
+        }
+        forward.missing -= 1
+        if forward.missing > 0 {
+            cluster.forwards[number] = forward
+            return
+        }
+        cluster.forwards[number] = nil
+        effects.append(.answer(forward.request, .refused(.invalid, forward.refusal)))
+    }
+}

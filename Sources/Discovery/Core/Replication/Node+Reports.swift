@@ -1,0 +1,84 @@
+/// What a node tells of its cluster: to clients, to operators, to tests.
+extension Node {
+    /// `/nodes`: this node and the others of its zone, and who of them is reachable.
+    package var nodes: [NodeEntry] {
+        var entries = [NodeEntry(address: address, status: 0, zone: settings.zone)]
+        for peer in cluster.peers.indices {
+            let known = cluster.peers[peer]
+            if known.zone != settings.zone || known.isSelf || cluster.peers.isAlias(peer) {
+                continue
+            }
+            entries.append(
+                NodeEntry(
+                    address: known.address, status: known.health == .lost ? 1 : 0,
+                    zone: known.zone))
+        }
+        return entries
+    }
+
+    /// The addresses that source writes are sent to: all living nodes of the zone and one of each
+    /// other zone. In no particular order.
+    package var targets: [String] {
+        cluster.links.compactMap { link in
+            guard let contact = link.contact, let peer = cluster.peers.index(of: contact) else {
+                return nil
+            }
+            return cluster.peers[peer].address
+        }
+    }
+
+    /// Whether every healthy node has acknowledged everything.
+    package var isFlushed: Bool { cluster.isFlushed }
+
+    package var id: NodeID { cluster.id }
+
+    /// Writes whose answers wait for acknowledgements.
+    package var awaitedCount: Int { cluster.awaited.count }
+
+    package var isJoining: Bool { cluster.joining != nil }
+
+    /// By address.
+    package func peerReports(at now: Moment) -> [PeerReport] {
+        cluster.peers.indices.filter { !cluster.peers[$0].isSelf }.map { peer in
+            let known = cluster.peers[peer]
+            var report = PeerReport(address: known.address, zone: known.zone)
+            report.isHealthy = known.health == .healthy
+            report.isOwnKind = known.kind == .own
+            report.isSeed = known.isSeed
+            report.statistics = known.statistics
+            report.silence = known.heard.map { max(0, now.monotonic - $0) }
+            if let link = cluster.linkIndex(to: known.number) {
+                var outbox = cluster.links[link].outbox
+                report.isTarget = true
+                report.writesQueued =
+                    outbox.writeCount
+                    + cluster.links[link].flights.reduce(0) { $0 + $1.writes.count }
+                report.renewalsQueued = outbox.renewalCount
+                report.lag = outbox.lag(at: now.monotonic)
+                report.overflows = cluster.links[link].overflows
+            }
+            return report
+        }.sorted { $0.address < $1.address }
+    }
+}
+
+/// What a node knows of one other node, at one moment.
+package struct PeerReport: Equatable, Sendable {
+    package var address: String
+    package var zone: String
+    package var isHealthy = false
+    /// Speaks the exchanges of this project's nodes.
+    package var isOwnKind = false
+    package var isSeed = false
+    /// Source writes are sent to it: it is in this zone, or the contact in its own.
+    package var isTarget = false
+    package var writesQueued = 0
+    package var renewalsQueued = 0
+    /// How long the oldest queued write has been waiting, nanoseconds.
+    package var lag: Int64 = 0
+    /// How long ago it answered, nanoseconds; nil: never.
+    package var silence: Int64?
+    /// Outboxes that were given up because they were full.
+    package var overflows = 0
+    package var statistics = PeerStatistics()
+}

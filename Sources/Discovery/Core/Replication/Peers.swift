@@ -1,0 +1,118 @@
+/// The other nodes that this one knows of, by address.
+///
+/// Seeds are known for ever; the others as long as their instance of `infra.discovery` lives.
+struct Peers {
+    enum Health {
+        /// Nobody has answered there yet, and nobody has failed to.
+        case untried
+        case healthy
+        case lost
+    }
+
+    enum Kind {
+        case unknown
+        /// Speaks `Exchange`.
+        case own
+        /// Speaks the reference's protocol only.
+        case reference
+    }
+
+    struct Peer {
+        /// Names it in calls and links; never used again.
+        let number: UInt32
+        let address: String
+        var zone: String
+        var isSeed: Bool
+        /// Announced in `infra.discovery`.
+        var isMember = false
+        var node: NodeID?
+        var kind = Kind.unknown
+        var health = Health.untried
+        /// It has answered before: only such a node is written to while it is lost.
+        var hasLived = false
+        /// It is this node itself.
+        var isSelf = false
+        /// Failed calls in a row.
+        var failures = 0
+        /// When to look after it next, monotonic: a probe, or a comparison.
+        var nextLook: Int64
+        /// When everything is compared with a node that knows no digest, monotonic.
+        var nextComparison: Int64 = 0
+        /// When that was begun last, monotonic.
+        var comparedAt: Int64?
+        /// When it answered last, monotonic.
+        var heard: Int64?
+        /// What is under way with it besides the writes; one call at a time.
+        var session = RepairSession.idle
+        var statistics = PeerStatistics()
+
+        /// Whether writes for it are kept.
+        var isTarget: Bool { !isSelf && (health != .lost || hasLived) }
+    }
+
+    private(set) var all: [Peer] = []
+    private var lastNumber: UInt32 = 0
+    /// Nodes that were not taken in because there are too many.
+    private(set) var refused = 0
+
+    subscript(index: Int) -> Peer {
+        get { all[index] }
+        set { all[index] = newValue }
+    }
+
+    var indices: Range<Int> { all.indices }
+
+    func index(of number: UInt32) -> Int? { all.firstIndex { $0.number == number } }
+
+    func index(at address: String) -> Int? { all.firstIndex { $0.address == address } }
+
+    @discardableResult
+    mutating func add(
+        _ address: String, zone: String, isSeed: Bool, at now: Int64, countMax: Int
+    ) -> Int? {
+        if let known = index(at: address) {
+            if isSeed { all[known].isSeed = true }
+            return known
+        }
+        if all.count >= countMax {
+            refused += 1
+            return nil
+        }
+        lastNumber += 1
+        all.append(
+            Peer(
+                number: lastNumber, address: address, zone: zone, isSeed: isSeed, nextLook: now))
+        return all.count - 1
+    }
+
+    mutating func remove(at index: Int) { all.remove(at: index) }
+
+    /// Of the addresses that one node answers at one is used: the first that lives.
+    func isAlias(_ index: Int) -> Bool {
+        guard let node = all[index].node else { return false }
+        return all.indices.contains { other in
+            if other == index || all[other].node != node { return false }
+            let isOtherHealthy = all[other].health == .healthy
+            let isHealthy = all[index].health == .healthy
+            return isOtherHealthy == isHealthy ? other < index : isOtherHealthy
+        }
+    }
+}
+
+/// Counted per node; only ever grows, but for `divergent`.
+package struct PeerStatistics: Equatable, Sendable {
+    package var writesSent = 0
+    package var renewalsSent = 0
+    package var calls = 0
+    package var callsFailed = 0
+    /// Writes and renewals that were sent again, or given up for the digest to find, because the
+    /// node did not answer.
+    package var retries = 0
+    /// Writes it did not take, whatever was tried.
+    package var refused = 0
+    /// Records taken over from it, or sent to it, because a comparison found them missing.
+    package var repairs = 0
+    /// Instances that differed in the last comparison.
+    package var divergent = 0
+    package var comparisons = 0
+}
