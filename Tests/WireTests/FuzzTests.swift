@@ -7,15 +7,15 @@ import Testing
 /// No input traps, and what is accepted holds what Core relies on. `WIRE_FUZZ_SEED` repeats a run,
 /// `WIRE_FUZZ_SECONDS` lengthens it.
 @Suite struct FuzzTests {
-    private static let seed = environment("WIRE_FUZZ_SEED") ?? UInt64.random(in: 0 ... .max)
-    private static let seconds = environment("WIRE_FUZZ_SECONDS") ?? 2
+    static let seed = environment("WIRE_FUZZ_SEED") ?? UInt64.random(in: 0 ... .max)
+    static let seconds = environment("WIRE_FUZZ_SECONDS") ?? 2
 
     private static func environment(_ name: String) -> UInt64? {
         ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
     }
 
     /// Before anything is read, because a trap ends the process.
-    private static func tellSeed() {
+    static func tellSeed() {
         FileHandle.standardError.write(Data("WIRE_FUZZ_SEED=\(seed)\n".utf8))
     }
 
@@ -39,7 +39,7 @@ import Testing
         "1e400", "\\ud800", "\\u", "é", ":", "&&&&", "true", "0", " ", "\u{FEFF}",
     ].map { bytes($0) }
 
-    private static func mutated(_ source: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
+    static func mutated(_ source: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
         var result = source
         for _ in 0..<Int.random(in: 0...6, using: &random) {
             let index = Int.random(in: 0...result.count, using: &random)
@@ -126,7 +126,9 @@ import Testing
             #expect(poll.hold >= 0 && poll.hold <= 30_000_000_000)
             checkText(Array(batch.bytes[poll.zone.range]))
         case .fetchedAll, .askedForNodes: break
-        case .clientLeft, .ticked, .drained: Issue.record("no request means that")
+        case .exchanged(_, let exchange): check(exchange)
+        case .clientLeft, .ticked, .drained, .peerReplied, .started, .announced:
+            Issue.record("no request means that")
         }
     }
 
@@ -140,7 +142,7 @@ import Testing
         }
     }
 
-    private func checkKey(_ packed: [UInt8], _ count: Int) {
+    func checkKey(_ packed: [UInt8], _ count: Int) {
         var index = 0
         for _ in 0..<count {
             let end = index + 1 + Int(packed[index])
@@ -153,7 +155,7 @@ import Testing
         #expect(index == packed.count)
     }
 
-    private func checkText(_ field: [UInt8]) {
+    func checkText(_ field: [UInt8]) {
         #expect(String(validating: field, as: UTF8.self) != nil)
     }
 

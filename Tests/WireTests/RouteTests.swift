@@ -6,10 +6,11 @@ import Testing
     @Test(arguments: Route.allCases)
     func `every route is found by its path`(route: Route) {
         #expect(Route.find(path: bytes("/discovery/" + route.name).span) == route)
+        #expect(Route.find(path: bytes(route.path).span) == route)
     }
 
-    @Test func `writes are POST and reads are GET`() {
-        #expect(Route.allCases.filter(\.isPost) == [.register, .renew, .cancel, .set])
+    @Test func `writes and exchanges are POST, reads are GET`() {
+        #expect(Route.allCases.filter(\.isPost) == [.register, .renew, .cancel, .set, .exchange])
     }
 
     @Test(arguments: [

@@ -4,7 +4,9 @@ extension Answer {
     /// The `code` of its body, for metrics and the header `Kratos-Status-Code`.
     package var code: Int {
         switch self {
-        case .done, .renewed, .fetched, .fetchedMany, .fetchedAll, .polled, .polledMany, .nodes: 0
+        case .done, .renewed, .fetched, .fetchedMany, .fetchedAll, .polled, .polledMany, .nodes,
+            .exchanged:
+            0
         case .conflict: -409
         case .outdated, .unknownHost, .unknownWithData, .unknown, .pollUnknown, .zoneUnknown: -404
         case .notModified: -304

@@ -2,7 +2,8 @@ package import DiscoveryCore
 
 /// Writes the body of an answer, byte for byte as the reference does: `code`, `message` (the code
 /// again), `ttl` and, where the route has it, `data`. What is looked up by name, as polls are,
-/// comes without `ttl` and in the alphabetical order of a Go map.
+/// comes without `ttl` and in the alphabetical order of a Go map. The answer to an exchange is not
+/// JSON, unless it is refused.
 package enum AnswerWriter {
     private static let renewedHead = Literal<39>(#"{"code":0,"message":"0","ttl":1,"data":"#)
 
@@ -38,6 +39,7 @@ package enum AnswerWriter {
             ViewWriter.appendPolled(views, missing, to: &out)
         case .notModified: out.append(#"{"code":-304,"message":"-304","ttl":1}"#)
         case .nodes(let nodes): append(nodes, to: &out)
+        case .exchanged(let reply): ExchangeWriter.append(reply, to: &out)
         case .refused(let refusal, let message): append(refusal, message, to: &out)
         }
     }

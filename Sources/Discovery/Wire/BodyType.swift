@@ -22,7 +22,7 @@ enum BodyType: Equatable {
     }
 
     /// Whether it is this type, in any case and with any parameters.
-    private static func names(_ contentType: Span<UInt8>, _ type: String) -> Bool {
+    static func names(_ contentType: Span<UInt8>, _ type: String) -> Bool {
         var index = 0
         while index < contentType.count, contentType[index] == UInt8(ascii: " ") { index += 1 }
         for byte in type.utf8 {

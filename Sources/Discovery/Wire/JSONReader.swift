@@ -115,14 +115,8 @@ enum JSONReader {
 
     /// So that metadata sent as an object goes the same way as metadata sent as text.
     private static func metadataText(_ entries: [InstanceContent.Entry]) -> String {
-        var text: [UInt8] = [UInt8(ascii: "{")]
-        for entry in entries {
-            if text.count > 1 { text.append(UInt8(ascii: ",")) }
-            text.append(quoted: entry.key.span)
-            text.append(UInt8(ascii: ":"))
-            text.append(quoted: entry.value.span)
-        }
-        text.append(UInt8(ascii: "}"))
+        var text: [UInt8] = []
+        text.append(object: entries)
         return String(decoding: text, as: UTF8.self)
     }
 
@@ -158,6 +152,12 @@ enum JSONReader {
                 index += 1
             }
         }
+    }
+
+    static func decode<Value: Decodable>(
+        _ type: Value.Type, _ text: Span<UInt8>, _ subject: String
+    ) throws(Rejection) -> Value {
+        try decode(type, text, Outline(text), subject)
     }
 
     private static func decode<Value: Decodable>(

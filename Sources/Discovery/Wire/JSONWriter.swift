@@ -169,6 +169,18 @@ extension [UInt8] {
         append(quoted: packed.span.extracting(range.bounds))
     }
 
+    /// Metadata, in the order given.
+    mutating func append(object entries: [InstanceContent.Entry]) {
+        append("{")
+        for (index, entry) in entries.enumerated() {
+            if index > 0 { append(",") }
+            append(quoted: entry.key.span)
+            append(":")
+            append(quoted: entry.value.span)
+        }
+        append("}")
+    }
+
     mutating func append(number: Int64) {
         append(addingCapacity: JSONBound.integer) { out in out.write(number) }
     }

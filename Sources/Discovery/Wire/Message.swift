@@ -3,9 +3,9 @@ enum Message {
     /// Bytes of input one message may repeat.
     static let quoteBytesMax = 64
 
-    static func quote(_ bytes: Span<UInt8>) -> String {
+    static func quote(_ bytes: Span<UInt8>, bytesMax: Int = quoteBytesMax) -> String {
         if bytes.isEmpty { return "nothing" }
-        var end = min(bytes.count, quoteBytesMax)
+        var end = min(bytes.count, bytesMax)
         // Not inside a character.
         while end > 0, end < bytes.count, bytes[end] & 0xC0 == 0x80 { end -= 1 }
         var kept: [UInt8] = []

@@ -20,18 +20,21 @@ package struct RequestReader {
     ///
     /// A GET's body and content type are not looked at. On a POST query and body are merged,
     /// because kratos v2 and v3 send everything in the query: of a scalar the first value that is
-    /// not empty counts, body before query. `holdHeader` is the value of `x1-bmspy-timeout`.
+    /// not empty counts, body before query. An exchange is its body alone, whatever its type.
+    /// `holdHeader` is the value of `x1-bmspy-timeout`.
     package mutating func read(
         route: Route, id: RequestID, query: Span<UInt8>, body: Span<UInt8>,
         contentType: Span<UInt8>?, holdHeader: Span<UInt8>?, into batch: inout Batch
     ) throws(Rejection) -> ReadOutcome {
         fields.removeAll()
-        if route.isPost, !body.isEmpty { try readBody(body, contentType) }
-        try form.read(query, into: &fields, limits: limits)
+        if route != .exchange {
+            if route.isPost, !body.isEmpty { try readBody(body, contentType) }
+            try form.read(query, into: &fields, limits: limits)
+        }
         let byteCount = batch.bytes.count
         let targetCount = batch.pollTargets.count
         do {
-            return ReadOutcome(shape: try append(route, id, holdHeader, to: &batch))
+            return ReadOutcome(shape: try append(route, id, body, holdHeader, to: &batch))
         } catch {
             batch.bytes.removeLast(batch.bytes.count - byteCount)
             batch.pollTargets.removeLast(batch.pollTargets.count - targetCount)
@@ -51,7 +54,8 @@ package struct RequestReader {
     }
 
     private mutating func append(
-        _ route: Route, _ id: RequestID, _ holdHeader: Span<UInt8>?, to batch: inout Batch
+        _ route: Route, _ id: RequestID, _ body: Span<UInt8>, _ holdHeader: Span<UInt8>?,
+        to batch: inout Batch
     ) throws(Rejection) -> InstancesShape {
         switch route {
         case .register: batch.inputs.append(.registered(id, try registration()))
@@ -68,6 +72,8 @@ package struct RequestReader {
         case .poll: batch.inputs.append(.polled(id, try poll(holdHeader, &batch)))
         case .polls: batch.inputs.append(.polled(id, try polls(holdHeader, &batch)))
         case .nodes: batch.inputs.append(.askedForNodes(id))
+        case .exchange:
+            batch.inputs.append(.exchanged(id, try ExchangeReader.exchange(body, limits)))
         }
         return .byZone
     }

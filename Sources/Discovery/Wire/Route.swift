@@ -1,11 +1,11 @@
 /// What can be asked for, found by the path of a request.
 package enum Route: UInt8, CaseIterable, Sendable {
-    case register, renew, cancel, set, fetch, fetchs, fetchAll, poll, polls, nodes
+    case register, renew, cancel, set, fetch, fetchs, fetchAll, poll, polls, nodes, exchange
 
-    /// Writes are POST, reads are GET; the other method is answered 405.
+    /// Writes and exchanges are POST, reads are GET; the other method is answered 405.
     package var isPost: Bool {
         switch self {
-        case .register, .renew, .cancel, .set: true
+        case .register, .renew, .cancel, .set, .exchange: true
         case .fetch, .fetchs, .fetchAll, .poll, .polls, .nodes: false
         }
     }
@@ -23,8 +23,11 @@ package enum Route: UInt8, CaseIterable, Sendable {
         case .poll: "poll"
         case .polls: "polls"
         case .nodes: "nodes"
+        case .exchange: "exchange"
         }
     }
+
+    package var path: String { "/discovery/" + name }
 
     /// The route of a path without its query. As the reference does it: a path that is none is
     /// tried again decoded and cleaned of `//`, `/./` and `/../`; one that ends in a slash is never

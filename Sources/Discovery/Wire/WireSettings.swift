@@ -20,6 +20,9 @@ package struct WireLimits: Sendable {
     package var hostsMax = 1_000
     /// A JSON body. Everything a register may hold fits into a tenth of it.
     package var jsonBytesMax = 1 << 20
+    /// The answer of another node to fetch/all: some 400 bytes for an instance, so more than two
+    /// million of them. Reading takes about four times as much memory.
+    package var fetchAllBytesMax = 1 << 30
 
     package init() {}
 }

@@ -1,0 +1,105 @@
+package import DiscoveryCore
+
+/// What an answer of another node was read as.
+package struct PeerReading: Equatable, Sendable {
+    package var outcome: PeerReply.Outcome
+    /// Instances of fetch/all that are none by our rules.
+    package var skippedCount = 0
+}
+
+/// Reads what other nodes answer: JSON as the reference writes it, or the bytes of an exchange. Of
+/// what is neither it gives a sentence for the log.
+package enum PeerReplyReader {
+    /// What was asked, as far as the answer depends on it.
+    package enum Question: CaseIterable, Sendable {
+        case probe, fetchAll, write, exchange
+
+        package init(_ request: PeerRequest) {
+            switch request {
+            case .probe: self = .probe
+            case .fetchAll: self = .fetchAll
+            case .relay, .set: self = .write
+            case .exchange: self = .exchange
+            }
+        }
+    }
+
+    /// `now` is the wall time, nanoseconds, that the renewals in a fetch/all are held against: the
+    /// other node's, from its Date header, as far as it is known.
+    package static func read(
+        _ question: Question, status: Int, contentType: Span<UInt8>?, body: Span<UInt8>,
+        now: Int64, limits: WireLimits = WireLimits()
+    ) -> PeerReading {
+        guard status == 200 else { return PeerReading(outcome: outcome(ofStatus: status)) }
+        do {
+            switch question {
+            case .probe, .write: return PeerReading(outcome: try answer(body, limits))
+            case .fetchAll: return try all(body, now, limits)
+            case .exchange:
+                return PeerReading(outcome: try exchanged(contentType, body, limits))
+            }
+        } catch {
+            return PeerReading(outcome: .failed(error.message))
+        }
+    }
+
+    /// 400 and 413 are about the request, all others about the node.
+    private static func outcome(ofStatus status: Int) -> PeerReply.Outcome {
+        let sentence = "answered with HTTP status \(status)"
+        return status == 400 || status == 413 ? .refused(sentence) : .failed(sentence)
+    }
+
+    private static func answer(
+        _ body: Span<UInt8>, _ limits: WireLimits
+    ) throws(Rejection) -> PeerReply.Outcome {
+        let answer = try decode(PeerJSON.Answer.self, body, limits.jsonBytesMax)
+        return .answered(code: answer.code, answer.instance?.record(at: nil, limits))
+    }
+
+    private static func all(
+        _ body: Span<UInt8>, _ now: Int64, _ limits: WireLimits
+    ) throws(Rejection) -> PeerReading {
+        let answer = try decode(PeerJSON.All.self, body, limits.fetchAllBytesMax)
+        guard answer.code == 0 else {
+            return PeerReading(outcome: .failed(sentence(answer.code, answer.message)))
+        }
+        guard let apps = answer.apps else { throw Rejection("answered without data") }
+        var records: [Record] = []
+        var skippedCount = 0
+        for instance in apps.joined() {
+            if let record = instance.value?.record(at: now, limits) {
+                records.append(record)
+            } else {
+                skippedCount += 1
+            }
+        }
+        return PeerReading(outcome: .all(records), skippedCount: skippedCount)
+    }
+
+    /// The bytes of an exchange, or why there are none: in JSON, as every refusal.
+    private static func exchanged(
+        _ contentType: Span<UInt8>?, _ body: Span<UInt8>, _ limits: WireLimits
+    ) throws(Rejection) -> PeerReply.Outcome {
+        if let contentType, BodyType.names(contentType, PeerRequestWriter.exchangeType) {
+            return .exchanged(try ExchangeReader.reply(body, limits))
+        }
+        let answer = try decode(PeerJSON.Answer.self, body, limits.jsonBytesMax)
+        let sentence = sentence(answer.code, answer.message)
+        return answer.code == Refusal.invalid.rawValue ? .refused(sentence) : .failed(sentence)
+    }
+
+    private static func sentence(_ code: Int, _ message: String) -> String {
+        if message.isEmpty || message == "\(code)" { return "answered code \(code)" }
+        let quoted = Message.quote(Array(message.utf8).span, bytesMax: 256)
+        return "answered code \(code): \(quoted)"
+    }
+
+    private static func decode<Value: Decodable>(
+        _ type: Value.Type, _ body: Span<UInt8>, _ bytesMax: Int
+    ) throws(Rejection) -> Value {
+        guard body.count <= bytesMax else {
+            throw Rejection("the answer may have at most \(bytesMax) bytes, got \(body.count)")
+        }
+        return try JSONReader.decode(type, body, "the answer")
+    }
+}
