@@ -60,6 +60,9 @@ final class TestServer: Sendable {
         }
     }
 
+    /// Has the first loop make the calls, within one turn.
+    func call(_ calls: OutgoingCall...) { group.handles[0].post(message: calls) }
+
     func post(_ ticket: Ticket, _ text: String) {
         let reply = AddressedReply(
             ticket: ticket, head: ScriptedClient.okHead, body: SharedBody(Array(text.utf8)))
@@ -76,6 +79,10 @@ func milliseconds() -> Int {
 enum Event: Sendable, Equatable {
     case received(Ticket, String)
     case left(Ticket)
+    case message(String)
+    /// Id, status, X-Test and body.
+    case answered(UInt64, Int, String, String)
+    case failed(UInt64, CallFailure)
 }
 
 /// What the loops' clients have seen, for the thread of the test to wait on.
@@ -181,6 +188,25 @@ final class ScriptedClient: LoopClient {
     func clientLeft(_ ticket: Ticket) { events.add(.left(ticket)) }
 
     func replies(_ reply: borrowing AddressedReply) {}
+
+    func answered(_ reply: borrowing CallReply) {
+        let mark = reply.withHeader("X-Test") { value in if let value { text8(value) } else { "-" }
+        }
+        let body = reply.withBody { text8($0) }
+        let call = (id: reply.id, status: reply.status)
+        events.add(.answered(call.id, call.status, mark, body))
+    }
+
+    func callFailed(_ id: UInt64, _ failure: CallFailure) { events.add(.failed(id, failure)) }
+
+    func receivedMessage(_ message: any Sendable) {
+        if let calls = message as? [OutgoingCall] {
+            for call in calls { loop.call(call) }
+            if calls.count > 1 { events.add(.message("called")) }
+            return
+        }
+        events.add(.message(message as? String ?? "not a text"))
+    }
 
     func turnEnded(_ loop: EventLoop) {
         for (ticket, text) in due { loop.reply(ticket, Self.okHead, text.utf8.span) }

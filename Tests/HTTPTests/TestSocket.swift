@@ -7,6 +7,9 @@ final class TestSocket {
     let descriptor: Int32
     private var isOpen = true
 
+    /// Takes over an accepted socket.
+    init(accepted descriptor: Int32) { self.descriptor = descriptor }
+
     init(port: UInt16, ipv6: Bool = false, receiveBufferBytes: Int32? = nil) {
         let family = ipv6 ? AF_INET6 : AF_INET
         descriptor = socket(family, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
@@ -42,6 +45,22 @@ final class TestSocket {
     }
 
     deinit { close() }
+
+    /// The error of connecting to that port of 127.0.0.1; 0 when it is open.
+    static func connectError(port: UInt16) -> Int32 {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
+        defer { Glibc.close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let status = unsafe withUnsafeBytes(of: &address) { bytes in
+            unsafe connect(
+                descriptor, bytes.assumingMemoryBound(to: sockaddr.self).baseAddress,
+                socklen_t(bytes.count))
+        }
+        return status == 0 ? 0 : errno
+    }
 
     func close() {
         if isOpen { Glibc.close(descriptor) }

@@ -30,6 +30,19 @@ extension EventLoop {
         }
     }
 
+    /// Makes those listen that were left for later.
+    func openListeners() {
+        for listener in listeners where !listener.isListening {
+            do throws(LoopError) {
+                try listener.open()
+            } catch {
+                statistics.listenersNotOpened += 1
+                LibeventLog.write(.error, "\(error)")
+            }
+        }
+        applyPause()
+    }
+
     func resumeAccepting(_ reason: AcceptPause) {
         beginTurn()
         if !accepting.contains(reason) { return }

@@ -134,6 +134,7 @@ extension EventLoop {
     /// Answers what is unanswered, lets the replies leave within the limit, then frees everything.
     func shutDown() {
         pauseAccepting(.requested)
+        endCalls()
         for connection in connections {
             guard let connection, unsafe connection.request != nil else { continue }
             statistics.unansweredAtStop += 1

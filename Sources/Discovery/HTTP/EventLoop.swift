@@ -52,6 +52,8 @@ internal import Glibc
     private var mail = LoopMailbox.Contents()
     private var statisticsPublished: UInt64 = 0
     private(set) var timers: Timers?
+    /// nil before `start` and after `close`.
+    private(set) var calls: CallPool?
 
     /// The timers of a loop; made in `start`, because their actions point back to it.
     struct Timers {
@@ -84,6 +86,7 @@ internal import Glibc
             sweep: try LoopTimer(base) { [unowned self] in sweep() },
             accept: try LoopTimer(base) { [unowned self] in resumeAccepting(.descriptors) },
             publish: try LoopTimer(base) { [unowned self] in beginTurn() })
+        calls = try CallPool(self)
         // Unretained is sound: `close` frees the event before the loop goes.
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
         let flags = Int16(EV_READ | EV_PERSIST)
@@ -163,14 +166,15 @@ internal import Glibc
         beginTurn()
         adoptFresh()
         readMailbox()
+        tellCallOutcomes()
         tellDeparted()
         client?.turnEnded(self)
         parkTurnRequests()
         settleSuspects()
         freeDetached()
         resumeBelowConnectionsMax()
-        // Those the loop has refused to hold: their client hears of it in a turn of its own.
-        if !departed.isEmpty { handle.wake() }
+        // Of what the loop itself has refused, the client hears in a turn of its own.
+        if !departed.isEmpty || calls?.hasOutcomes == true { handle.wake() }
         endTurn()
     }
 
@@ -207,11 +211,14 @@ internal import Glibc
         handle.mailbox.drain(into: &mail)
         if mail.isEmpty { return }
         if mail.pausesAccepting { pauseAccepting(.requested) }
+        if mail.opensListeners { openListeners() }
         if mail.stops { isStopping = true }
         for addressed in mail.replies {
             if holds(addressed.ticket) { client?.replies(addressed) }
             reply(addressed.ticket, addressed.head, addressed.body)
         }
+        for name in mail.names { calls?.resolved(name) }
+        for message in mail.messages { client?.receivedMessage(message) }
         mail.empty()
     }
 
@@ -244,6 +251,7 @@ internal import Glibc
         timers?.accept.close()
         timers?.publish.close()
         timers = nil
+        calls = nil
         if let event = unsafe wakeEvent { unsafe event_free(event) }
         unsafe wakeEvent = nil
         unsafe evbuffer_free(scratch)

@@ -31,6 +31,15 @@ package struct HTTPLimits: Sendable {
     /// At `stop`, how long replies may take to leave before their connections are closed.
     package var stopSecondsMax = 2
 
+    /// Connections per address that is called; further calls wait for one of them.
+    package var callConnectionsMax = 8
+    /// Calls that wait per address. Over it: `CallFailure.tooManyCalls`.
+    package var callsMax = 1024
+    /// A connection for calls is kept open so long without one.
+    package var callIdleSeconds = 60
+    /// How long one address of a host may take to accept a connection.
+    package var dialMilliseconds = 2000
+
     package init() {}
 }
 
@@ -45,6 +54,9 @@ package struct ListenerConfiguration: Sendable {
     package var sharedByLoops: Bool
     /// Accepts also when `connectionsMax` is reached: an operator has to get in just then.
     package var isReserved = false
+    /// Bound at start, so that a taken port fails it and the port is known, but connections are
+    /// refused until `LoopHandle.openListeners`.
+    package var opensLater = false
 
     package init(host: String, port: UInt16, sharedByLoops: Bool = true) {
         self.host = host

@@ -2,7 +2,8 @@ internal import CLibevent
 internal import Glibc
 internal import Synchronization
 
-/// Where libevent's own words go. Process-wide: libevent has one log.
+/// Where libevent's own words go, and those of a loop about its sockets. Process-wide: libevent has
+/// one log.
 package enum LibeventLog {
     package enum Severity: Sendable {
         case debug
@@ -26,7 +27,7 @@ package enum LibeventLog {
         event_set_fatal_callback(died)
     }
 
-    fileprivate static func write(_ severity: Severity, _ text: String) {
+    static func write(_ severity: Severity, _ text: String) {
         let sink = sink.withLock { $0 }
         sink?(severity, text)
     }

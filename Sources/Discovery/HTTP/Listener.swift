@@ -9,51 +9,60 @@ internal import Glibc
     /// Position in `LoopConfiguration.listeners`.
     private let position: Int32
     private let http: OpaquePointer
-    /// Owned by `http`.
-    private let socket: OpaquePointer
-    private var isOpen = true
+    private let address: SocketAddress
+    private let backlog: Int32
+    /// Bound. Owned by `socket` once there is one.
+    private let descriptor: Int32
+    /// nil until `open`. Owned by `http`.
+    private var socket: OpaquePointer?
+    private var isClosed = false
     /// Goes on accepting at `HTTPLimits.connectionsMax`.
     let isReserved: Bool
     /// The port, also when 0 was asked for.
     let port: UInt16
 
-    /// Binds, but accepts nothing before the loop runs.
+    /// Binds; connections are refused until `open`.
     init(
         _ loop: EventLoop, position: Int, at address: SocketAddress, shared: Bool, reserved: Bool,
         backlog: Int32
     ) throws(LoopError) {
-        var flags = UInt32(LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC)
-        if shared { flags |= UInt32(LEV_OPT_REUSEABLE_PORT) }
-        // Not evhttp_bind_socket: its backlog is 128 and it knows no SO_REUSEPORT (http.c).
-        let bound = unsafe address.withPointer { pointer, length in
-            unsafe evconnlistener_new_bind(
-                loop.base.pointer, nil, nil, flags, backlog, pointer, Int32(length))
-        }
-        guard let socket = unsafe bound else { throw address.failure(errno) }
-        let descriptor = unsafe evconnlistener_get_fd(socket)
-        // Accepted sockets inherit it. Replies are written whole: waiting for an acknowledgement
-        // of the one before would only delay the next of several pipelined ones.
-        var on: Int32 = 1
-        unsafe setsockopt(
-            descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on,
-            socklen_t(MemoryLayout<Int32>.size))
+        let descriptor = try address.bind(sharesPort: shared)
         guard let port = SocketAddress.port(of: descriptor),
             let http = unsafe evhttp_new(loop.base.pointer)
         else {
-            unsafe evconnlistener_free(socket)
+            Glibc.close(descriptor)
             throw .outOfMemory
         }
         self.loop = loop
+        self.address = address
+        self.backlog = backlog
+        self.descriptor = descriptor
         isReserved = reserved
         self.position = Int32(clamping: position)
         unsafe self.http = http
-        unsafe self.socket = socket
         self.port = port
         configure(loop.limits)
+    }
+
+    var isListening: Bool { unsafe socket != nil }
+
+    /// Listens; accepts nothing before the loop runs.
+    ///
+    /// Not evhttp_bind_socket: its backlog is 128 and it knows no SO_REUSEPORT (http.c).
+    func open() throws(LoopError) {
+        SocketAddress.setOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
+        let flags = UInt32(LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC)
+        guard
+            let socket = unsafe evconnlistener_new(
+                loop.base.pointer, nil, nil, flags, backlog, descriptor)
+        else {
+            let failure = address.failure(errno)
+            SocketAddress.setOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 0)
+            throw failure
+        }
+        unsafe self.socket = socket
         guard unsafe evhttp_bind_listener(http, socket) != nil else {
-            close()
-            unsafe evconnlistener_free(socket)
-            throw .outOfMemory
+            preconditionFailure("out of memory")
         }
         unsafe evconnlistener_set_error_cb(socket, acceptFailed)
     }
@@ -74,6 +83,7 @@ internal import Glibc
     }
 
     func setAccepting(_ isAccepting: Bool) {
+        guard let socket = unsafe socket else { return }
         if isAccepting {
             unsafe evconnlistener_enable(socket)
         } else {
@@ -83,8 +93,9 @@ internal import Glibc
 
     /// Frees the listening socket and closes every connection it accepted. Idempotent.
     func close() {
-        if !isOpen { return }
-        isOpen = false
+        if isClosed { return }
+        isClosed = true
+        if !isListening { Glibc.close(descriptor) }
         unsafe evhttp_free(http)
     }
 

@@ -13,6 +13,15 @@ package protocol LoopClient: AnyObject {
     /// A reply posted by another thread is about to be written to a request of this loop.
     func replies(_ reply: borrowing AddressedReply)
 
+    /// The reply to a call. Decode what is needed: the reply ends with this call.
+    func answered(_ reply: borrowing CallReply)
+
+    /// There will be no reply to the call of that id.
+    func callFailed(_ id: UInt64, _ failure: CallFailure)
+
+    /// A message posted with `LoopHandle.post(message:)`.
+    func receivedMessage(_ message: any Sendable)
+
     /// Once per turn, behind all other calls: run the batch, reply, set the deadline.
     func turnEnded(_ loop: EventLoop)
 }

@@ -146,12 +146,14 @@ private final class LoopPlan: Sendable {
             let isShared = listener.sharedByLoops && count > 1
             if index > 0, !isShared { continue }
             let address = try SocketAddress(host: listener.host, port: ports[position])
-            if index == 0, isShared, address.port != 0 { try address.checkFree() }
+            if index == 0, isShared || listener.opensLater, address.port != 0 {
+                try address.checkFree()
+            }
             let opened = try Listener(
                 loop, position: position, at: address, shared: isShared,
-                reserved: listener.isReserved,
-                backlog: configuration.backlog)
+                reserved: listener.isReserved, backlog: configuration.backlog)
             loop.listeners.append(opened)
+            if !listener.opensLater { try opened.open() }
             bound[position] = opened.port
         }
         return bound

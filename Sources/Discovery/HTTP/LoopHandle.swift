@@ -15,8 +15,21 @@ package final class LoopHandle: Sendable {
         mailbox.post { $0.replies.append(contentsOf: replies) }
     }
 
+    /// Hands over a message; the loop's client receives it in the next turn, behind those posted
+    /// before by the same thread.
+    ///
+    /// Without a bound, like replies: who posts is a thread of this process whose own work is
+    /// bounded, and it could do nothing with a refusal. What is posted after the loop's last turn
+    /// is lost.
+    package func post(message: any Sendable) { mailbox.post { $0.messages.append(message) } }
+
     /// Makes the loop take a turn soon.
     package func wake() { mailbox.post { $0.wakes = true } }
+
+    /// Makes the listeners listen that were configured as `opensLater`. Has no effect on those that
+    /// do already. A listener that cannot stays closed, says why to `LibeventLog` and is counted;
+    /// calling again tries again.
+    package func openListeners() { mailbox.post { $0.opensListeners = true } }
 
     /// Takes no further connections from now on, for good. Those pending in the kernel's backlog
     /// stay there until `stop`.

@@ -10,18 +10,28 @@ final class LoopMailbox: Sendable {
     /// Everything posted since the last drain.
     struct Contents: Sendable {
         var replies: [AddressedReply] = []
+        var messages: [any Sendable] = []
+        var names: [ResolvedName] = []
         var wakes = false
+        var opensListeners = false
         var pausesAccepting = false
         var stops = false
 
         mutating func empty() {
             replies.removeAll(keepingCapacity: true)
+            messages.removeAll(keepingCapacity: true)
+            names.removeAll()
             wakes = false
+            opensListeners = false
             pausesAccepting = false
             stops = false
         }
 
-        var isEmpty: Bool { replies.isEmpty && !wakes && !pausesAccepting && !stops }
+        var isEmpty: Bool {
+            replies.isEmpty && messages.isEmpty && names.isEmpty && !wakes && !opensListeners
+                && !pausesAccepting
+                && !stops
+        }
     }
 
     /// Readable while something may be waiting.

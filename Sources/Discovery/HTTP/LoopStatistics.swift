@@ -7,6 +7,8 @@ package struct LoopStatistics: Sendable, Equatable {
     package var pausesAtConnectionsMax = 0
     /// Accepting paused because the process or the system ran out of file descriptors or memory.
     package var pausesWithoutDescriptors = 0
+    /// Attempts to open a listener that failed; see `LoopHandle.openListeners`.
+    package var listenersNotOpened = 0
 
     package var requestsReceived = 0
     /// Replies by hundreds of the status: index 2 counts 200...299. Indexes 0 and 1 stay 0.
@@ -27,6 +29,17 @@ package struct LoopStatistics: Sendable, Equatable {
     package var hangUps = 0
     /// Requests that were still unanswered at `stop` and got 503.
     package var unansweredAtStop = 0
+
+    /// Made with `EventLoop.call`.
+    package var calls = 0
+    package var callsFailed = 0
+    /// Calls sent a second time, because their connection had been closed.
+    package var callRetries = 0
+    /// Connections to other hosts, those still being opened included, now.
+    package var callConnections = 0
+    /// Requests and replies without what libevent still holds.
+    package var callBytesSent = 0
+    package var callBytesReceived = 0
 
     package var turns = 0
     /// The longest turn, from its first callback to its end.

@@ -8,6 +8,14 @@ struct SocketAddress: Sendable {
     private var length: socklen_t
 
     init(host: String, port: UInt16) throws(LoopError) {
+        guard let address = SocketAddress(literal: host, port: port) else {
+            throw .badAddress(host: host)
+        }
+        self = address
+    }
+
+    /// nil when `host` is no IPv4 or IPv6 literal.
+    init?(literal host: String, port: UInt16) {
         self.host = host
         self.port = port
         var address4 = sockaddr_in()
@@ -27,7 +35,7 @@ struct SocketAddress: Sendable {
                 unsafe $0.storeBytes(of: address6, as: sockaddr_in6.self)
             }
         } else {
-            throw .badAddress(host: host)
+            return nil
         }
     }
 
@@ -56,18 +64,62 @@ struct SocketAddress: Sendable {
         }
     }
 
-    /// Whether another socket listens here. With SO_REUSEPORT a second server could otherwise bind
-    /// the same port without a word and take half of the connections.
-    func checkFree() throws(LoopError) {
-        let descriptor = socket(
-            Int32(storage.ss_family), Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
+    /// A socket bound here that does not listen yet.
+    ///
+    /// SO_REUSEADDR lets it pass the remains of earlier connections, but on Linux it would also let
+    /// two sockets be bound that do not listen yet. So it is taken back: until `Listener.open`, a
+    /// second server finds the port taken, if it looks with `checkFree`.
+    func bind(sharesPort: Bool) throws(LoopError) -> Int32 {
+        let descriptor = openSocket()
         if descriptor < 0 { throw failure(errno) }
-        defer { close(descriptor) }
-        var on: Int32 = 1
-        unsafe setsockopt(
-            descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
-        let status = unsafe withPointer { unsafe bind(descriptor, $0, $1) }
-        if status != 0 { throw failure(errno) }
+        Self.setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+        // Accepted sockets inherit it. Replies are written whole: waiting for an acknowledgement
+        // of the one before would only delay the next of several pipelined ones.
+        Self.setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        Self.setOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
+        if sharesPort { Self.setOption(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) }
+        let status = unsafe withPointer { unsafe Glibc.bind(descriptor, $0, $1) }
+        if status != 0 {
+            let failure = failure(errno)
+            close(descriptor)
+            throw failure
+        }
+        Self.setOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 0)
+        return descriptor
+    }
+
+    /// Whether another socket is bound here. With SO_REUSEPORT a second server could otherwise bind
+    /// the same port without a word and take half of the connections, and with SO_REUSEADDR one
+    /// that waits to listen would hear of it only then.
+    func checkFree() throws(LoopError) {
+        let strict = openSocket()
+        if strict < 0 { throw failure(errno) }
+        let status = unsafe withPointer { unsafe Glibc.bind(strict, $0, $1) }
+        close(strict)
+        if status == 0 { return }
+        // It may be no more than remains of connections. They do not keep one from listening;
+        // another socket does, whether it listens or has taken back its SO_REUSEADDR.
+        let lax = openSocket()
+        if lax < 0 { throw failure(errno) }
+        defer { close(lax) }
+        Self.setOption(lax, SOL_SOCKET, SO_REUSEADDR, 1)
+        guard unsafe withPointer({ unsafe Glibc.bind(lax, $0, $1) }) == 0, listen(lax, 1) == 0
+        else {
+            throw failure(errno)
+        }
+    }
+
+    /// A socket for this address, not blocking; below 0, errno says why not.
+    func openSocket() -> Int32 {
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | O_CLOEXEC
+        return socket(Int32(storage.ss_family), type, 0)
+    }
+
+    static func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {
+        var value = value
+        let size = socklen_t(MemoryLayout<Int32>.size)
+        let status = unsafe setsockopt(descriptor, level, name, &value, size)
+        assert(status == 0, "setsockopt \(name) failed: errno \(errno)")
     }
 
     func failure(_ code: Int32) -> LoopError {
