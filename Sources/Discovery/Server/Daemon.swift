@@ -41,7 +41,8 @@ struct Daemon {
     private func makeQueue(_ bulk: BulkEncoder) -> NodeQueue {
         let node = Node(
             settings: configuration.nodeSettings,
-            hashSeed: UInt64.random(in: UInt64.min...UInt64.max), now: Daemon.now)
+            id: NodeID(UInt64.random(in: UInt64.min...UInt64.max)),
+            seed: UInt64.random(in: UInt64.min...UInt64.max), now: Daemon.now)
         return NodeQueue(
             node: node,
             encoder: ReplyEncoder(
@@ -53,6 +54,8 @@ struct Daemon {
     ) throws(LoopError) -> LoopGroup {
         let counts = (0..<configuration.loops).map { _ in RequestCounts() }
         let wire = configuration.wireSettings
+        let peers = PeerGuard(
+            token: configuration.cluster.token, allow: configuration.cluster.allow)
         let metrics = MetricsPage(
             identity: configuration.identity, queue: queue, counts: counts,
             loops: { handles.all.map { $0.statistics() } }, log: log, libevent: LibeventLog.version)
@@ -63,7 +66,7 @@ struct Daemon {
             handles.set(siblings)
             return NodeClient(
                 loop: loop, siblings: siblings, queue: queue, admin: admin,
-                counts: counts[loop.index], wire: wire)
+                counts: counts[loop.index], peers: peers, wire: wire)
         }
         return group
     }
@@ -74,7 +77,9 @@ struct Daemon {
         listen.port = group.ports[0]
         var advertise = configuration.advertise
         if advertise.port == 0 { advertise.port = listen.port }
-        queue.announce(address: advertise.description, at: Daemon.now)
+        var turn = Turn(loop: -1, loopCount: group.handles.count)
+        turn.batch.inputs.append(.announced(address: advertise.description))
+        _ = queue.run(&turn, at: Daemon.now)
         // Without it no loop would call the node at its deadlines before the first request.
         group.handles[0].wake()
         logger.notice(

@@ -179,6 +179,17 @@ import Testing
         Range(key: "limits.body_bytes_max", range: LimitSettings.bodyBytesMaxRange),
         Range(key: "limits.head_seconds", range: LimitSettings.headSecondsRange),
         Range(key: "limits.idle_seconds", range: LimitSettings.idleSecondsRange),
+        Range(key: "cluster.digest_seconds", range: ClusterConfiguration.digestSecondsRange),
+        Range(
+            key: "cluster.comparison_seconds", range: ClusterConfiguration.comparisonSecondsRange),
+        Range(
+            key: "cluster.acknowledgement_milliseconds",
+            range: ClusterConfiguration.acknowledgementMillisecondsRange),
+        Range(
+            key: "cluster.renewal_delay_milliseconds",
+            range: ClusterConfiguration.renewalDelayMillisecondsRange),
+        Range(key: "cluster.outbox_max", range: ClusterConfiguration.outboxMaxRange),
+        Range(key: "cluster.join_seconds", range: ClusterConfiguration.joinSecondsRange),
     ]
 
     @Test(arguments: ranges)
@@ -252,6 +263,12 @@ import Testing
         #expect(
             Samples.complaint(about: zones + Samples.least)
                 == "sample.toml: zones: found 65, allowed is at most 64 zones")
+        let zone = "[" + (1...64).map { "\"10.0.0.\($0):1\"" }.joined(separator: ", ") + "]"
+        let five = (1...5).map { "zones.y\($0) = \(zone)\n" }.joined()
+        #expect(
+            Samples.complaint(about: five + Samples.least)
+                == "sample.toml: zones: found 320 addresses, "
+                + "allowed is at most 256 in nodes and zones")
     }
 
     @Test func `a file that cannot be read is named with the reason`() {

@@ -110,13 +110,14 @@ import Testing
     @Test func `the environment fills gaps and nothing else`() throws {
         let environment = [
             "REGION": "r9", "ZONE": "z9", "DEPLOY_ENV": "e9", "HOSTNAME": "h9",
-            "DISCOVERY_NODES": "10.0.0.1:1,10.0.0.2:2", "PATH": "x",
+            "DISCOVERY_NODES": "10.0.0.1:1,10.0.0.2:2", "DISCOVERY_TOKEN": "t9,u", "PATH": "x",
         ]
         let empty = try Samples.load("[env]\nregion = \"\"", environment: environment)
             .configuration
         #expect(
             empty.identity == NodeIdentity(region: "r9", zone: "z9", env: "e9", host: "h9"))
         #expect(empty.nodes.count == 2)
+        #expect(empty.cluster.token == "t9,u")
 
         let full = try Samples.load(
             """
@@ -126,10 +127,13 @@ import Testing
             zone = "z1"
             host = "h1"
             DeployEnv = "e1"
+            [cluster]
+            token = "t1"
             """, environment: environment
         ).configuration
         #expect(full.identity == NodeIdentity(region: "r1", zone: "z1", env: "e1", host: "h1"))
         #expect(full.nodes.map(\.description) == ["10.0.0.3:3"])
+        #expect(full.cluster.token == "t1")
 
         let unset = try Samples.load(Samples.least, environment: ["ZONE": "", "REGION": ""])
         #expect(unset.configuration.identity.zone == "z1")

@@ -25,7 +25,7 @@ struct CheckConfigCommand: ParsableCommand {
             for setting in loaded.effective {
                 StandardStream.output.write(line: setting.description)
             }
-            for sentence in loaded.configuration.registry.advice {
+            for sentence in loaded.configuration.advice {
                 StandardStream.output.write(line: "# advice: \(sentence)")
             }
             for key in loaded.ignoredKeys {

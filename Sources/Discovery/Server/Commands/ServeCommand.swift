@@ -8,9 +8,10 @@ struct ServeCommand: ParsableCommand {
         abstract: "Run a node until it gets SIGTERM or SIGINT.",
         discussion: """
             Settings come from four places; the first that has one wins: these flags, the file, \
-            the environment (REGION, ZONE, DEPLOY_ENV, HOSTNAME, DISCOVERY_NODES), the built-in \
-            defaults. A wrong key or value stops the start and says what is allowed. Every key is \
-            explained in config/discovery.toml; `discovery check-config` shows what is in effect.
+            the environment (REGION, ZONE, DEPLOY_ENV, HOSTNAME, DISCOVERY_NODES, \
+            DISCOVERY_TOKEN), the built-in defaults. A wrong key or value stops the start and says \
+            what is allowed. Every key is explained in config/discovery.toml; `discovery \
+            check-config` shows what is in effect.
 
             EXAMPLE
               $ discovery serve --config config/discovery.toml --zone sh002
@@ -112,7 +113,7 @@ struct ServeCommand: ParsableCommand {
 
     /// Says what an operator should know before the first request.
     private func report(_ loaded: Configuration.Loaded, to logger: Logger) {
-        for sentence in loaded.configuration.registry.advice {
+        for sentence in loaded.configuration.advice {
             logger.warning("\(sentence)")
         }
         if !loaded.ignoredKeys.isEmpty {

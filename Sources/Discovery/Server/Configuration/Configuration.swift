@@ -24,6 +24,7 @@ struct Configuration: Sendable, Equatable {
     var polls = PollSettings()
     var limits = LimitSettings()
     var peerClient = PeerClientSettings()
+    var cluster = ClusterConfiguration()
     var compatibility = CompatibilitySettings()
     var log = LogSettings()
 
@@ -35,6 +36,12 @@ struct Configuration: Sendable, Equatable {
     static let zonesMax = 64
     /// Addresses in `nodes`, and in each entry of `zones`.
     static let nodesMax = 64
+
+    /// What is allowed but unwise, one sentence each; logged as warnings at the start.
+    var advice: [String] {
+        let hasOthers = !nodes.isEmpty || zones.contains { !$0.nodes.isEmpty }
+        return registry.advice + cluster.advice(hasOthers: hasOthers)
+    }
 }
 
 /// Who a node is. The reference's `[env]` table.
@@ -107,6 +114,11 @@ extension Configuration {
                 "zones.\(own.name)", found: "this node's own zone",
                 allowed: "another zone; this one's nodes belong into nodes")
         }
+        let seedCount = zones.reduce(nodes.count) { $0 + $1.nodes.count }
+        if seedCount > ClusterConfiguration.seedsMax {
+            let allowed = Rule.count(ClusterConfiguration.seedsMax, of: "in nodes and zones")
+            reader.reject("zones", found: "\(seedCount) addresses", allowed: allowed)
+        }
         listen = reader.endpoint("httpServer.addr", default: listen)
         loops = reader.integer(
             "httpServer.loops",
@@ -117,6 +129,7 @@ extension Configuration {
         registry.read(&reader)
         polls = PollSettings(reading: &reader, limits: limits)
         peerClient = PeerClientSettings(reading: &reader)
+        cluster = ClusterConfiguration(reading: &reader)
         compatibility = CompatibilitySettings(reading: &reader)
         log = LogSettings(reading: &reader)
     }

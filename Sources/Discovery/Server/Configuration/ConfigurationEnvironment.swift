@@ -1,16 +1,17 @@
-/// The environment variables of the reference. They fill what the file leaves out.
+/// The environment variables of the reference, and our own. They fill what the file leaves out.
 struct ConfigurationEnvironment: Sendable, Equatable {
     /// Variables by name; only those that count are kept.
     var variables: [String: String]
 
     /// Which variable fills which key. `DISCOVERY_NODES` is what the reference's clients read; it
-    /// means the same nodes.
+    /// means the same nodes. `DISCOVERY_TOKEN` keeps a secret out of a file that many may read.
     static let keys: [(variable: String, table: String, key: String)] = [
         ("REGION", "env", "region"),
         ("ZONE", "env", "zone"),
         ("DEPLOY_ENV", "env", "DeployEnv"),
         ("HOSTNAME", "env", "host"),
         (nodesVariable, "", "nodes"),
+        ("DISCOVERY_TOKEN", "cluster", "token"),
     ]
 
     /// Holds addresses joined by commas.

@@ -41,6 +41,9 @@ enum Rule {
     static let address = "an address like \"10.0.0.1:7171\""
     static let addresses = "a list of addresses that others can call, like [\"10.0.0.1:7171\"]"
     static let reachableAddress = "an address that others can call, like \"10.0.0.1:7171\""
+    static let addressRanges =
+        "a list of IP addresses and ranges, like [\"10.0.0.1\", \"10.1.0.0/16\", "
+        + "\"2001:db8::/32\"], with no bits set behind a range's prefix"
     static let boolean = "true or false"
     static let duration = "a duration like \"250ms\", \"40s\" or \"2m\""
     static let name =

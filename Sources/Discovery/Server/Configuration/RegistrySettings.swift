@@ -81,7 +81,7 @@ struct RegistrySettings: Sendable, Equatable {
             "registry.addrs_max", default: addrsMax, in: Self.addrsMaxRange)
     }
 
-    /// What is allowed but unwise, one sentence each; logged as warnings at the start.
+    /// What is allowed but unwise, one sentence each.
     var advice: [String] {
         guard leaseSeconds < Self.leaseSecondsAdvised else { return [] }
         return [

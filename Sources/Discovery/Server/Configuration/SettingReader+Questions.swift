@@ -111,6 +111,44 @@ extension SettingReader {
         return value
     }
 
+    /// A list of IP addresses and ranges of them. Each that is wrong is a problem of its own: the
+    /// list may be long.
+    mutating func addressRanges(_ key: String, countMax: Int) -> [AddressRange] {
+        let allowed = "\(Rule.addressRanges), \(Rule.count(countMax, of: "of them"))"
+        let items = ask(key, default: [SettingValue](), allowed: allowed) {
+            value -> [SettingValue]? in
+            guard case .list(let items) = value, items.count <= countMax else { return nil }
+            return items
+        }
+        var ranges: [AddressRange] = []
+        for item in items {
+            guard case .string(let text) = item, let range = AddressRange(text) else {
+                reject(key, found: item.description, allowed: allowed)
+                continue
+            }
+            if !ranges.contains(range) { ranges.append(range) }
+        }
+        note(key, "[" + ranges.map { "\"\($0)\"" }.joined(separator: ", ") + "]")
+        return ranges
+    }
+
+    /// A text that fits into a header and is never shown, not even where it is wrong; `shown`
+    /// stands for it, and is refused in its place: somebody has copied what was printed.
+    mutating func secret(_ key: String, bytesMax: Int, shown: String) -> String {
+        let allowed =
+            "a text of at most \(bytesMax) visible ASCII characters, other than \"\(shown)\""
+        let value = ask(key, default: SettingValue.string(""), allowed: allowed) { $0 }
+        guard case .string(let text) = value, text != shown, text.utf8.count <= bytesMax,
+            text.utf8.allSatisfy({ $0 > UInt8(ascii: " ") && $0 < 0x7f })
+        else {
+            reject(key, found: "something else, which is not shown", allowed: allowed)
+            note(key, "\"\"")
+            return ""
+        }
+        note(key, text.isEmpty ? "\"\"" : "\"\(shown)\"")
+        return text
+    }
+
     static func isName(_ text: String) -> Bool {
         text.utf8.count <= NodeIdentity.nameBytesMax
             && text.utf8.allSatisfy { $0 > UInt8(ascii: " ") && $0 != 0x7f }

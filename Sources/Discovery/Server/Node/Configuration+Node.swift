@@ -27,6 +27,31 @@ extension Configuration {
         settings.pollHold = Int64(polls.holdSeconds) * Duration.second
         settings.wakeInterval = Int64(polls.coalesceMilliseconds) * Duration.millisecond
         settings.waitersMax = polls.waitersMax
+        settings.cluster = clusterSettings
+        return settings
+    }
+
+    private var clusterSettings: ClusterSettings {
+        var settings = ClusterSettings()
+        settings.seeds = nodes.map {
+            ClusterSettings.Seed(address: $0.description, zone: identity.zone)
+        }
+        for zone in zones {
+            settings.seeds += zone.nodes.map {
+                ClusterSettings.Seed(address: $0.description, zone: zone.name)
+            }
+        }
+        // The reference's one limit for all requests; ours are shorter where less is asked for.
+        let requestMax = Int64(peerClient.requestMilliseconds) * Duration.millisecond
+        settings.callTimeout = min(settings.callTimeout, requestMax)
+        settings.pullTimeout = min(settings.pullTimeout, requestMax)
+        settings.joinTimeout = Int64(cluster.joinSeconds) * Duration.second
+        settings.digestInterval = Int64(cluster.digestSeconds) * Duration.second
+        settings.comparisonInterval = Int64(cluster.comparisonSeconds) * Duration.second
+        settings.acknowledgementWait =
+            Int64(cluster.acknowledgementMilliseconds) * Duration.millisecond
+        settings.renewalDelay = Int64(cluster.renewalDelayMilliseconds) * Duration.millisecond
+        settings.outboxMax = cluster.outboxMax
         return settings
     }
 

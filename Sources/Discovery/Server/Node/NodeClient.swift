@@ -10,6 +10,7 @@ final class NodeClient: LoopClient {
     private let queue: NodeQueue
     private let admin: AdminPages
     private let counts: RequestCounts
+    private let peers: PeerGuard
     private let defaultShape: InstancesShape
     private var reader: RequestReader
     private var turn: Turn
@@ -31,13 +32,14 @@ final class NodeClient: LoopClient {
 
     init(
         loop: EventLoop, siblings: [LoopHandle], queue: NodeQueue, admin: AdminPages,
-        counts: RequestCounts, wire: WireSettings
+        counts: RequestCounts, peers: PeerGuard, wire: WireSettings
     ) {
         self.loop = loop
         self.siblings = siblings
         self.queue = queue
         self.admin = admin
         self.counts = counts
+        self.peers = peers
         defaultShape = wire.shape
         reader = RequestReader(settings: wire)
         turn = Turn(loop: loop.index, loopCount: siblings.count)
@@ -80,6 +82,13 @@ final class NodeClient: LoopClient {
         counts.record { $0.count(route, code) }
     }
 
+    // A node alone calls nobody and is told nothing by others.
+    func answered(_ reply: borrowing CallReply) {}
+
+    func callFailed(_ id: UInt64, _ failure: CallFailure) {}
+
+    func receivedMessage(_ message: any Sendable) {}
+
     func turnEnded(_ loop: EventLoop) {
         let now = Moment(
             wall: Int64(clamping: loop.wallNanoseconds),
@@ -102,6 +111,7 @@ final class NodeClient: LoopClient {
 
     private func read(_ request: borrowing Request, _ route: Route) throws(Rejection) {
         let id = RequestID(request.ticket.rawValue)
+        let byteCount = turn.batch.bytes.count
         let outcome = try request.withTarget { _, query throws(Rejection) in
             try request.withBody { body throws(Rejection) in
                 if route.isPost {
@@ -123,9 +133,26 @@ final class NodeClient: LoopClient {
                 }
             }
         }
+        if !peers.isOpen { try admit(request, since: byteCount) }
         if outcome.shape != defaultShape, route == .fetch || route == .fetchs {
             turn.shapes[id] = outcome.shape
         }
+    }
+
+    /// Takes the input that was just read, and its bytes, out of the turn again if only nodes may
+    /// send it and this is none.
+    private func admit(
+        _ request: borrowing Request, since byteCount: Int
+    ) throws(Rejection) {
+        guard let input = turn.batch.inputs.last, PeerGuard.concerns(input, in: turn.batch)
+        else { return }
+        let remote = request.remoteAddress()
+        if request.withHeader(PeerGuard.header, { peers.admits(remote: remote, token: $0) }) {
+            return
+        }
+        turn.batch.inputs.removeLast()
+        turn.batch.bytes.removeLast(turn.batch.bytes.count - byteCount)
+        throw PeerGuard.rejection
     }
 
     private func reply(_ ticket: Ticket, _ code: ReplyCode, _ body: Turn.Body) {

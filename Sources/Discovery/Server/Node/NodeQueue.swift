@@ -31,13 +31,6 @@ actor NodeQueue {
         executor.queue.sync { assumeIsolated { $0.apply(&turn, at: now) } }
     }
 
-    /// Tells clients and peers where this node is, from now on.
-    nonisolated func announce(address: String, at now: Moment) {
-        executor.queue.sync {
-            assumeIsolated { $0.node.announce(address: address, at: now) }
-        }
-    }
-
     /// What `/metrics` and `/readyz` show.
     nonisolated func report() -> NodeReport {
         executor.queue.sync { assumeIsolated { $0.makeReport() } }
@@ -49,6 +42,7 @@ actor NodeQueue {
             switch effect {
             case .answer(let id, let answer):
                 encoder.encode(answer, to: id, in: &turn, composed: &composed)
+            case .call, .joined: break
             case .note(let note): encoder.log.tell(note)
             }
         }

@@ -4,7 +4,7 @@ internal import DiscoveryWire
 
 /// The `code` of an answer, as an index: what replies are counted by and have their head from.
 enum ReplyCode: UInt8, CaseIterable, Sendable {
-    case ok, notModified, invalid, notFound, conflict, protected, overloaded
+    case ok, notModified, invalid, forbidden, notFound, conflict, protected, overloaded
     /// 404 and 405 of HTTP itself.
     case unknownRoute, wantsGet, wantsPost
 
@@ -13,6 +13,7 @@ enum ReplyCode: UInt8, CaseIterable, Sendable {
         case 0: self = .ok
         case -304: self = .notModified
         case -400: self = .invalid
+        case -403: self = .forbidden
         case -404: self = .notFound
         case -409: self = .conflict
         case -500: self = .protected
@@ -27,6 +28,7 @@ enum ReplyCode: UInt8, CaseIterable, Sendable {
         case .ok: "0"
         case .notModified: "-304"
         case .invalid: "-400"
+        case .forbidden: "-403"
         case .notFound: "-404"
         case .conflict: "-409"
         case .protected: "-500"
@@ -56,7 +58,7 @@ enum ReplyCode: UInt8, CaseIterable, Sendable {
             return ReplyHead(
                 status: 200, reason: "OK", contentType: "application/json; charset=utf-8",
                 headers: [trace])
-        case .ok, .notModified, .notFound, .conflict, .protected, .overloaded:
+        case .ok, .notModified, .forbidden, .notFound, .conflict, .protected, .overloaded:
             return ReplyHead(
                 status: 200, reason: "OK", contentType: "application/json; charset=utf-8",
                 headers: [(name: "Kratos-Status-Code", value: code.label), trace])

@@ -39,7 +39,7 @@ struct ReplyEncoder: Sendable {
             put(.shared(body), answer, ticket, in: &turn)
         case .fetchedAll(let view): bulk.reply(to: ticket, with: view)
         case .renewed, .conflict, .outdated, .unknownHost, .unknownWithData, .unknown, .pollUnknown,
-            .zoneUnknown, .nodes, .refused:
+            .zoneUnknown, .nodes, .exchanged, .refused:
             let start = turn.bytes.count
             AnswerWriter.append(answer, shape: shape(of: id, in: turn), to: &turn.bytes)
             put(takeLarge(from: start, in: &turn), answer, ticket, in: &turn)

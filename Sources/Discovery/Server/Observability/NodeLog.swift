@@ -27,7 +27,59 @@ struct NodeLog: Sendable {
             logger.notice("reads are answered from now on: the protection at start is over")
         case .limitReached(let sentence):
             logger.warning("requests are refused: \(sentence)")
+        case .joined, .peerFound, .peerLost, .peerRecovered, .peerForgotten, .relayRefused,
+            .outboxOverflowed, .versionRefused, .nameContested:
+            tellOfCluster(note)
         }
+    }
+
+    private func tellOfCluster(_ note: Note) {
+        switch note {
+        case .joined(let nodes, let of, let instances):
+            logger.notice(
+                "joined the cluster",
+                metadata: [
+                    "nodes_heard": "\(nodes)", "nodes_known": "\(of)",
+                    "instances_told": "\(instances)",
+                ])
+        case .peerFound(let address, let zone):
+            logger.notice("another node answers", metadata: fields(address, zone))
+        case .peerLost(let address, let zone, let reason):
+            var fields = fields(address, zone)
+            fields["reason"] = "\(reason)"
+            logger.warning("another node is lost; it is probed until it answers", metadata: fields)
+        case .peerRecovered(let address, let zone):
+            logger.notice(
+                "another node answers again; what it missed is told",
+                metadata: fields(address, zone))
+        case .peerForgotten(let address, let zone):
+            logger.notice("another node has left", metadata: fields(address, zone))
+        case .relayRefused(let address, let reason):
+            logger.warning(
+                "another node does not take a write",
+                metadata: ["node": "\(address)", "reason": "\(reason)"])
+        case .outboxOverflowed(let address, let countMax):
+            logger.warning(
+                "too many writes wait for another node: a comparison will bring them",
+                metadata: ["node": "\(address)", "outbox_max": "\(countMax)"])
+        case .versionRefused(let key, let version):
+            var fields = fields(of: key)
+            fields["dirty_timestamp"] = "\(version)"
+            logger.warning(
+                "another node's clock is more than a day ahead of this one's: its write is refused",
+                metadata: fields)
+        case .nameContested(let key):
+            logger.warning(
+                "another node has, or had, this one's hostname; each node needs its own",
+                metadata: fields(of: key))
+        case .added, .replaced, .removed, .evicted, .protectionEntered, .protectionLeft,
+            .startupProtectionEnded, .limitReached:
+            tell(note)
+        }
+    }
+
+    private func fields(_ address: String, _ zone: String) -> Logger.Metadata {
+        ["node": "\(address)", "zone": "\(zone)"]
     }
 
     private func debug(_ message: Logger.Message, _ key: InstanceKey) {
