@@ -6,9 +6,13 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SWIFT_SOURCES := Package.swift Sources Tests bench
 # The time one fuzz run may take, in seconds.
 FUZZ_SECONDS ?= 60
+# How many clusters to simulate, and from which seed on.
+SEEDS ?= 10000
+FROM ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test lint format bench bench-smoke asan tsan fuzz install clean
+.PHONY: help deps build run cluster test lint format bench bench-smoke asan tsan fuzz simulate \
+    install clean
 
 # List the targets.
 help:
@@ -35,6 +39,10 @@ build: deps
 # Run one node on 127.0.0.1:7171.
 run: build
 	exec .build/release/discovery serve --config config/discovery.toml
+
+# Run five nodes in two zones on this machine, until Ctrl-C.
+cluster: build
+	exec config/cluster/run.sh .build/release/discovery
 
 # Run all tests, and each benchmark for a moment, so that they cannot rot.
 test: deps
@@ -75,6 +83,11 @@ tsan: deps
 fuzz: deps
 	FUZZ_SECONDS=$(FUZZ_SECONDS) WIRE_FUZZ_SECONDS=$(FUZZ_SECONDS) \
 	    CONFIG_FUZZ_SEED=$$(date +%s) $(SWIFT) test --filter '[Ff]uzz'
+
+# Run SEEDS whole clusters in one thread each, from seed FROM on.
+simulate: deps
+	$(SWIFT) build -c release --product simulate
+	.build/release/simulate --from $(FROM) --seeds $(SEEDS)
 
 # Install the server under PREFIX (default /usr/local).
 install: build

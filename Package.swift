@@ -57,11 +57,25 @@ let package = Package(
             ],
             path: "Sources/Discovery/Server", swiftSettings: strict),
 
+        // Whole clusters of Core's nodes in one thread, with network and clients, from a seed.
+        .target(
+            name: "Simulator", dependencies: ["DiscoveryCore"], path: "Tests/Simulator",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "simulate",
+            dependencies: [
+                "Simulator", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/Simulate", swiftSettings: strict),
+
         .testTarget(name: "CoreTests", dependencies: ["DiscoveryCore"], swiftSettings: strict),
         .testTarget(
             name: "WireTests", dependencies: ["DiscoveryWire", "DiscoveryCore"],
             swiftSettings: strict),
         .testTarget(name: "HTTPTests", dependencies: ["DiscoveryHTTP"], swiftSettings: strict),
+        .testTarget(
+            name: "ClusterTests", dependencies: ["Simulator", "DiscoveryCore"],
+            swiftSettings: strict),
         // Fixtures are read from where they are: no bundle.
         .testTarget(
             name: "ServerTests", dependencies: ["Discovery"], exclude: ["Fixtures"],

@@ -1,0 +1,70 @@
+import DiscoveryCore
+
+/// Once the network has been whole for a while all nodes of ours hold the same.
+final class ConvergenceChecker: Checker {
+    let name = "convergence"
+
+    func see(_ sight: Sight, _ world: World) -> String? {
+        switch sight {
+        case .mustHaveConverged: compare(world)
+        // What has run out a moment ago has run out on one node first.
+        case .ended where world.now - world.lastChange > world.options.convergenceBound:
+            compare(world)
+        default: nil
+        }
+    }
+
+    private func compare(_ world: World) -> String? {
+        let own = world.hosts.filter { $0.own != nil }
+        guard let first = own.first else { return "no node of ours is running" }
+        let apps = (0..<world.options.apps).map(Names.app) + [Names.nodesApp]
+        for app in apps {
+            let reference = world.look(at: [app], on: first).first
+            for other in own.dropFirst() {
+                let view = world.look(at: [app], on: other).first
+                if let what = difference(reference, view, app, first, other, world) {
+                    return what
+                }
+            }
+        }
+        return nil
+    }
+
+    private func difference(
+        _ left: AppView?, _ right: AppView?, _ app: AppKey, _ leftHost: Host, _ rightHost: Host,
+        _ world: World
+    ) -> String? {
+        let lefts = left?.zones.flatMap { $0.rows.map(\.instance) } ?? []
+        let rights = right?.zones.flatMap { $0.rows.map(\.instance) } ?? []
+        let keys = (lefts + rights).map(\.key)
+        for key in keys {
+            // Each node finds out for itself that an instance is dead.
+            if isSilent(key, world) { return nil }
+        }
+        let pair = "\(leftHost.name) and \(rightHost.name) differ in \(Names.text(app)): "
+        for key in keys {
+            let one = lefts.first { $0.key == key }
+            let two = rights.first { $0.key == key }
+            if text(one) != text(two) {
+                return pair + "\(Names.text(key)) \(text(one)) and \(text(two))"
+            }
+        }
+        if let left, let right, left.latest != right.latest {
+            return pair + "latest_timestamp \(Trace.version(left.latest)) and "
+                + Trace.version(right.latest)
+        }
+        return nil
+    }
+
+    private func isSilent(_ key: InstanceKey, _ world: World) -> Bool {
+        guard let provider = world.providers.first(where: { $0.key == key }) else { return false }
+        return provider.state != .alive
+    }
+
+    private func text(_ instance: Instance?) -> String {
+        guard let instance else { return "missing" }
+        let digest = Names.signature(instance.content, instance.status)
+        return "\(Trace.version(instance.dirty)) \(instance.status) "
+            + String(digest % 65_536, radix: 16)
+    }
+}

@@ -1,0 +1,67 @@
+import DiscoveryCore
+
+/// An application's `latest_timestamp` grows with every change of its content, and goes with one
+/// content only; no poll is told what it has.
+final class TimestampChecker: Checker {
+    let name = "timestamps"
+
+    private struct Known {
+        var latest: Int64
+        var signature: UInt64
+        var incarnation: Int
+    }
+
+    private struct Place: Hashable {
+        let host: Int
+        let app: Int
+        let zone: String
+    }
+
+    private var known: [Place: Known] = [:]
+
+    func see(_ sight: Sight, _ world: World) -> String? {
+        guard case .answered(let host, _, let request, .polledMany(let views, missing: _)) = sight,
+            case .client(.poll(let app, let latest, let zone, hold: _)) = request.request,
+            let view = views.first
+        else { return nil }
+        // What came from another node may be ahead; then a change tells it of what is behind.
+        let isOwn = isFromHere(request.sender, host, world)
+        if view.latest <= latest, isOwn || request.step == world.stepCount {
+            return "\(host.name) told a poll of app.\(app) what it had: asked with "
+                + "\(Trace.version(latest)), got \(Trace.version(view.latest))"
+        }
+        return grows(Place(host: host.index, app: app, zone: zone), view, host, world)
+    }
+
+    /// Whether the timestamp that the poll has came from this very process.
+    private func isFromHere(
+        _ sender: Message.Sender, _ host: Host, _ world: World
+    ) -> Bool {
+        guard case .watcher(let index, let serial) = sender,
+            world.watchers[index].serial == serial, let source = world.watchers[index].source
+        else { return false }
+        return source.host == host.index && source.incarnation == host.incarnation
+    }
+
+    private func grows(_ place: Place, _ view: AppView, _ host: Host, _ world: World) -> String? {
+        let now = Known(
+            latest: view.latest, signature: Names.signature(view), incarnation: host.incarnation)
+        defer { known[place] = now }
+        guard let before = known[place] else { return nil }
+        let what =
+            "\(host.name), app.\(place.app): \(Trace.version(before.latest)), then "
+            + Trace.version(now.latest)
+        if before.incarnation != now.incarnation {
+            // Without a clock that goes back there is no way to fall behind.
+            let clocks: [FaultKind] = [.skew, .wallSteps, .drift]
+            if clocks.contains(where: world.options.faults.contains) { return nil }
+            if now.latest < before.latest { return "went back over a restart: \(what)" }
+            return nil
+        }
+        if now.latest < before.latest { return "went back: \(what)" }
+        if now.latest == before.latest, now.signature != before.signature {
+            return "the same for two contents: \(what)"
+        }
+        return nil
+    }
+}

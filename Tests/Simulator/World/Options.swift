@@ -1,0 +1,124 @@
+import DiscoveryCore
+
+/// What a world is like. Drawn from the seed; then kinds of faults may be taken out and numbers
+/// made smaller, which is how a failure is narrowed down.
+package struct Options: Sendable {
+    package var seed: UInt64
+    /// Nodes of each zone, by index.
+    var nodes: [Int] = [1]
+    /// Nodes of the reference's kind among them, by index of the node.
+    var goNodes: [Int] = []
+    var providers = 10
+    var watchers = 5
+    var apps = 3
+    /// How long faults happen, seconds.
+    var seconds = 60
+    var lease = 90 * Duration.second
+    var pollHold = 30 * Duration.second
+    var ceiling = Duration.hour
+    /// Chance of a message to be lost, or delivered twice, permille.
+    var loss = 0
+    var duplication = 0
+    /// Chance that a message takes up to `slowestDelay`, permille.
+    var slowness = 0
+    var slowestDelay = 5 * Duration.second
+    /// How many faults of a kind that lasts.
+    var faultsEach = 2
+    var faults: Set<FaultKind> = []
+    /// Faults at given times instead of drawn ones.
+    var script: [(at: Int64, fault: Fault)] = []
+    /// Times between two events of one provider that changes something, on the average.
+    var changeInterval = 20 * Duration.second
+    /// Whether providers do only what a script tells them.
+    var isQuiet = false
+
+    /// What was changed after drawing, as arguments that change it again.
+    private var changes: [String] = []
+
+    package init(seed: UInt64) {
+        self.seed = seed
+        var random = SplitMix64(seed: seed, stream: 1)
+        let zones = [1, 1, 1, 2, 2, 3][random.number(0...5)]
+        let most = [7, 3, 2][zones - 1]
+        nodes = (0..<zones).map { _ in random.number(1...most) }
+        let count = nodes.reduce(0, +)
+        providers = random.number(1...30)
+        watchers = random.number(1...12)
+        apps = random.number(1...4)
+        seconds = random.number(20...180)
+        if random.chance(500) {
+            // Not shorter: nodes renew their own every 30 s.
+            lease = Int64(random.number(50...60)) * Duration.second
+            seconds = min(seconds, 120)
+        }
+        pollHold = random.chance(300) ? 30 * Duration.second : 8 * Duration.second
+        ceiling = random.chance(300) ? 3 * lease : Duration.hour
+        for kind in FaultKind.allCases where random.chance(350) { faults.insert(kind) }
+        // Some seeds without any fault, and some with one kind only, are easy to understand.
+        switch random.number(0...9) {
+        case 0: faults = []
+        case 1...2: faults = [FaultKind.allCases[random.number(0...FaultKind.allCases.count - 1)]]
+        default: break
+        }
+        loss = random.number(1...200)
+        duplication = random.number(1...100)
+        slowness = random.number(1...100)
+        slowestDelay = random.time(Duration.millisecond...8 * Duration.second)
+        faultsEach = random.number(1...3)
+        changeInterval = Int64(random.number(3...40)) * Duration.second
+        if faults.contains(.goNodes), count > 1 {
+            for node in 0..<count where random.chance(400) { goNodes.append(node) }
+            if goNodes.count == count { goNodes.removeLast() }
+        }
+    }
+
+    package mutating func remove(_ kind: FaultKind) {
+        guard faults.remove(kind) != nil else { return }
+        if kind == .goNodes { goNodes = [] }
+        changes.append(kind.rawValue)
+    }
+
+    package mutating func limit(providers: Int? = nil, watchers: Int? = nil, seconds: Int? = nil) {
+        if let providers { self.providers = min(self.providers, max(1, providers)) }
+        if let watchers { self.watchers = min(self.watchers, max(0, watchers)) }
+        if let seconds { self.seconds = min(self.seconds, max(5, seconds)) }
+        limits = [
+            providers.map { " --clients \($0)" }, watchers.map { " --watchers \($0)" },
+            seconds.map { " --seconds \($0)" },
+        ].enumerated().map { $1 ?? limits[$0] }
+    }
+
+    private var limits = ["", "", ""]
+
+    /// The arguments that make these options again.
+    package var command: String {
+        let without = changes.isEmpty ? "" : " --without \(changes.joined(separator: ","))"
+        return "simulate --from \(seed) --seeds 1\(without)\(limits.joined())"
+    }
+
+    package var size: (providers: Int, watchers: Int, seconds: Int) {
+        (providers, watchers, seconds)
+    }
+
+    package var activeFaults: [FaultKind] { FaultKind.allCases.filter(faults.contains) }
+
+    package var description: String {
+        let kinds = activeFaults.map(\.rawValue).joined(separator: ",")
+        return "seed \(seed): nodes per zone \(nodes), of the reference's kind \(goNodes), "
+            + "\(providers) providers, \(watchers) watchers, \(apps) apps, "
+            + "faults for \(seconds) s, "
+            + "lease \(lease / Duration.second) s, ceiling \(ceiling / Duration.second) s, "
+            + "polls held \(pollHold / Duration.second) s, loss \(loss) and duplication "
+            + "\(duplication) and slowness \(slowness) of 1000 up to "
+            + "\(slowestDelay / Duration.millisecond) ms; "
+            + (kinds.isEmpty ? "no faults" : kinds)
+    }
+
+    /// How long a healthy cluster may take to agree.
+    var convergenceBound: Int64 {
+        20 * Duration.second + (goNodes.isEmpty ? 0 : comparisonInterval)
+    }
+
+    /// Shorter than in production, so that runs are.
+    let comparisonInterval = 30 * Duration.second
+}
