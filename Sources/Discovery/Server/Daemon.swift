@@ -1,8 +1,10 @@
 internal import DiscoveryCore
 internal import DiscoveryHTTP
 internal import DiscoveryWire
+internal import Dispatch
 internal import Glibc
 internal import Logging
+internal import Synchronization
 
 /// A running node: everything between the configuration and the exit code.
 struct Daemon {
@@ -13,7 +15,10 @@ struct Daemon {
 
     /// How long the node goes on serving after it was told to stop: clients that were answered -503
     /// come once more before they go to another node.
-    private static let drainSeconds: UInt32 = 1
+    private static let drain = Duration.second
+    /// How much longer it may take to tell the other nodes what they have not been told yet.
+    private static let flush = Duration.second
+    private static let flushCheckMicroseconds: UInt32 = 10_000
 
     /// Runs until SIGTERM or SIGINT. Throws what kept it from starting. Main thread.
     func run() throws(LoopError) {
@@ -24,82 +29,101 @@ struct Daemon {
         unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
         redirectLibevent()
 
+        let id = NodeID(UInt64.random(in: UInt64.min...UInt64.max))
+        let heads = ReplyHeads(node: id)
         let handles = LoopHandles()
-        let bulk = BulkEncoder(handles: handles)
-        let queue = makeQueue(bulk)
-        let group = try startLoops(queue, handles)
-        announce(group, queue)
+        let queue = makeQueue(id, heads, BulkEncoder(handles: handles, heads: heads))
+        let opening = Opening()
+        let group = try startLoops(id, heads, queue, handles, opening)
+        if var admin = configuration.admin {
+            admin.port = group.ports[NodeClient.adminListener]
+            logger.notice("admin on \(admin)")
+        }
+        opening.prepare { open(group, queue) }
+        run(.started, on: queue, group)
 
         var signal: Int32 = 0
         unsafe sigwait(&signals, &signal)
+        opening.cancel()
         logger.notice(
             "stopping", metadata: ["signal": signal == SIGINT ? "SIGINT" : "SIGTERM"])
         stop(group, queue)
         logger.notice("stopped")
     }
 
-    private func makeQueue(_ bulk: BulkEncoder) -> NodeQueue {
+    private func makeQueue(
+        _ id: NodeID, _ heads: ReplyHeads, _ bulk: BulkEncoder
+    ) -> NodeQueue {
         let node = Node(
-            settings: configuration.nodeSettings,
-            id: NodeID(UInt64.random(in: UInt64.min...UInt64.max)),
-            seed: UInt64.random(in: UInt64.min...UInt64.max), now: Daemon.now)
+            settings: configuration.nodeSettings, id: id,
+            seed: UInt64.random(in: UInt64.min...UInt64.max), now: Clocks.now)
         return NodeQueue(
             node: node,
             encoder: ReplyEncoder(
-                log: NodeLog(logger: logger), shape: configuration.wireSettings.shape, bulk: bulk))
+                log: NodeLog(logger: logger), shape: configuration.wireSettings.shape, bulk: bulk,
+                heads: heads))
     }
 
     private func startLoops(
-        _ queue: NodeQueue, _ handles: LoopHandles
+        _ id: NodeID, _ heads: ReplyHeads, _ queue: NodeQueue, _ handles: LoopHandles,
+        _ opening: Opening
     ) throws(LoopError) -> LoopGroup {
         let counts = (0..<configuration.loops).map { _ in RequestCounts() }
-        let wire = configuration.wireSettings
-        let peers = PeerGuard(
-            token: configuration.cluster.token, allow: configuration.cluster.allow)
         let metrics = MetricsPage(
             identity: configuration.identity, queue: queue, counts: counts,
             loops: { handles.all.map { $0.statistics() } }, log: log, libevent: LibeventLog.version)
-        let admin = AdminPages(metrics: metrics, queue: queue)
-        let group = try LoopGroup.start(
+        let cluster = configuration.cluster
+        let services = NodeServices(
+            queue: queue, admin: AdminPages(metrics: metrics, queue: queue), heads: heads,
+            peers: PeerGuard(token: cluster.token, allow: cluster.allow),
+            wire: configuration.wireSettings, counts: counts, id: id, token: cluster.token,
+            onJoined: { opening.begin() })
+        return try LoopGroup.start(
             count: configuration.loops, configuration.loopConfiguration
         ) { loop, siblings in
             handles.set(siblings)
-            return NodeClient(
-                loop: loop, siblings: siblings, queue: queue, admin: admin,
-                counts: counts[loop.index], peers: peers, wire: wire)
+            return NodeClient(loop: loop, siblings: siblings, services: services)
         }
-        return group
+    }
+
+    /// Runs the node once, in no loop's turn.
+    private func run(_ input: Input, on queue: NodeQueue, _ group: LoopGroup) {
+        var turn = Turn(loop: -1, loopCount: group.handles.count)
+        turn.batch.inputs.append(input)
+        _ = queue.run(&turn, at: Clocks.now)
+        for (handle, replies) in zip(group.handles, turn.foreign) { handle.post(replies) }
+        let caller = group.handles[NodeClient.callingLoop]
+        if !turn.calls.isEmpty { caller.post(message: PeerMail.calls(turn.calls)) }
+        caller.post(message: PeerMail.due)
+        if turn.hasJoined { open(group, queue) }
     }
 
     /// The node is announced only now that it listens.
-    private func announce(_ group: LoopGroup, _ queue: NodeQueue) {
+    private func open(_ group: LoopGroup, _ queue: NodeQueue) {
+        for handle in group.handles { handle.openListeners() }
         var listen = configuration.listen
         listen.port = group.ports[0]
         var advertise = configuration.advertise
         if advertise.port == 0 { advertise.port = listen.port }
-        var turn = Turn(loop: -1, loopCount: group.handles.count)
-        turn.batch.inputs.append(.announced(address: advertise.description))
-        _ = queue.run(&turn, at: Daemon.now)
-        // Without it no loop would call the node at its deadlines before the first request.
-        group.handles[0].wake()
+        run(.announced(address: advertise.description), on: queue, group)
         logger.notice(
             "listening on \(listen)",
             metadata: [
                 "advertise": "\(advertise)", "zone": "\(configuration.identity.zone)",
                 "env": "\(configuration.identity.env)", "loops": "\(configuration.loops)",
             ])
-        if var admin = configuration.admin {
-            admin.port = group.ports[NodeClient.adminListener]
-            logger.notice("admin on \(admin)")
-        }
     }
 
     private func stop(_ group: LoopGroup, _ queue: NodeQueue) {
-        var turn = Turn(loop: -1, loopCount: group.handles.count)
-        turn.batch.inputs.append(.drained)
-        _ = queue.run(&turn, at: Daemon.now)
-        for (handle, replies) in zip(group.handles, turn.foreign) { handle.post(replies) }
-        sleep(Daemon.drainSeconds)
+        let start = Clocks.now.monotonic
+        run(.drained, on: queue, group)
+        while true {
+            let now = Clocks.now
+            let passed = now.monotonic - start
+            if passed >= Daemon.drain + Daemon.flush { break }
+            if passed >= Daemon.drain, queue.report(at: now).isFlushed { break }
+            usleep(Daemon.flushCheckMicroseconds)
+        }
         for handle in group.handles { handle.pauseAccepting() }
         group.stop()
         group.join()
@@ -117,9 +141,30 @@ struct Daemon {
             }
         }
     }
+}
 
-    private static var now: Moment {
-        Moment(
-            wall: Int64(clamping: Clocks.wall), monotonic: Int64(clamping: Clocks.monotonic))
+/// Opens the node's listeners once the other nodes have been heard, unless it is stopped before.
+private final class Opening: Sendable {
+    private let queue = DispatchQueue(label: "discovery.opening")
+    private let action = Mutex<(@Sendable () -> Void)?>(nil)
+
+    /// What is to be done; said before the node starts to join.
+    func prepare(_ action: @escaping @Sendable () -> Void) { self.action.withLock { $0 = action } }
+
+    /// Any thread, which does not wait: the action takes a turn of the node's.
+    func begin() {
+        queue.async { [self] in
+            let action = action.withLock { action in
+                defer { action = nil }
+                return action
+            }
+            action?()
+        }
+    }
+
+    /// Nothing is opened any more when this returns.
+    func cancel() {
+        action.withLock { $0 = nil }
+        queue.sync {}
     }
 }

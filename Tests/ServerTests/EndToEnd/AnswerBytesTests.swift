@@ -116,8 +116,13 @@ extension EndToEndTests {
             try expect(
                 node.get("/discovery/fetch/all"), code: "0",
                 all + #"{"demo.app":[\#(c),\#(a),\#(b)],"infra.discovery":[\#(own)]}}"#)
+            // The one answer with a header more than the reference's: how nodes know each other.
+            var nodes = try node.get("/discovery/nodes")
+            let mark = try #require(
+                nodes.head.firstMatch(of: /\r\nDiscovery-Node: 1 [0-9a-f]{16}/))
+            nodes.head.removeSubrange(mark.range)
             try expect(
-                node.get("/discovery/nodes"), code: "0",
+                nodes, code: "0",
                 all + #"[{"addr":"127.0.0.1:\#(node.port)","status":0,"zone":"sh001"}]}"#)
         }
 

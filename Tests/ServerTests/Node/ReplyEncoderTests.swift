@@ -9,7 +9,8 @@ import Testing
 @Suite struct `Encoding replies` {
     private let encoder = ReplyEncoder(
         log: NodeLog(logger: Logger(label: "test")), shape: .byZone,
-        bulk: BulkEncoder(handles: LoopHandles()))
+        bulk: BulkEncoder(handles: LoopHandles(), heads: ReplyHeads(node: NodeID(1))),
+        heads: ReplyHeads(node: NodeID(1)))
 
     private func turn(nodes count: Int) -> Turn {
         var turn = Turn(loop: 0, loopCount: 1)

@@ -23,7 +23,7 @@ package enum Duration {
 extension Int64 {
     /// The sum, held at the ends of the range. Stamps arrive from other programs, so their
     /// arithmetic must not trap.
-    func addingSaturated(_ other: Int64) -> Int64 {
+    package func addingSaturated(_ other: Int64) -> Int64 {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? (other < 0 ? .min : .max) : sum
     }

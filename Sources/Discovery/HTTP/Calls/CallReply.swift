@@ -20,6 +20,9 @@ package struct CallReply: ~Copyable {
         try read(reader.body.span)
     }
 
+    /// The body to keep; shares its memory with the reply.
+    package var body: [UInt8] { reader.body }
+
     /// Lends the value of the first header of that name, in any case, without the white space
     /// around it; nil if there is none.
     package func withHeader<Value, Failure: Error>(

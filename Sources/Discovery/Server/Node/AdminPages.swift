@@ -42,9 +42,13 @@ struct AdminPages: Sendable {
     }
 
     private func answerReady(_ request: borrowing Request, _ loop: EventLoop) {
-        let report = queue.report()
+        let report = queue.report(at: Clocks.now)
         if report.isDraining {
             reply(request, "not ready: about to stop\n", AdminPages.notReady, loop)
+        } else if report.isJoining {
+            reply(
+                request, "not ready: asking the other nodes what they hold\n",
+                AdminPages.notReady, loop)
         } else if report.isProtectedAtStart {
             reply(
                 request, "not ready: started a moment ago, reads are refused\n",

@@ -25,6 +25,7 @@ final class BulkEncoder: Sendable {
     private let state = Mutex(State())
     /// Where replies go.
     private let handles: LoopHandles
+    private let heads: ReplyHeads
 
     /// A view is shared for a second; nobody asks for these bytes after that.
     private static let keep = DispatchTimeInterval.seconds(3)
@@ -32,7 +33,10 @@ final class BulkEncoder: Sendable {
     /// Askers whose answer is not made yet.
     static let waitingMax = 1_000
 
-    init(handles: LoopHandles) { self.handles = handles }
+    init(handles: LoopHandles, heads: ReplyHeads) {
+        self.handles = handles
+        self.heads = heads
+    }
 
     /// Any thread. The reply leaves through the ticket's loop.
     func reply(to ticket: Ticket, with view: RegistryView) {
@@ -53,7 +57,8 @@ final class BulkEncoder: Sendable {
     }
 
     private func post(_ ticket: Ticket, _ body: SharedBody, _ code: ReplyCode) {
-        handles.all[ticket.loop].post([AddressedReply(ticket: ticket, head: code.head, body: body)])
+        let reply = AddressedReply(ticket: ticket, head: heads[code], body: body)
+        handles.all[ticket.loop].post([reply])
     }
 
     private static func refusal() -> SharedBody {

@@ -78,7 +78,11 @@ extension Configuration {
         httpLimits.bodyBytesMax = limits.bodyBytesMax
         httpLimits.headSecondsMax = limits.headSeconds
         httpLimits.idleSecondsMax = limits.idleSeconds
-        var listeners = [ListenerConfiguration(host: listen.host, port: listen.port)]
+        httpLimits.dialMilliseconds = peerClient.dialMilliseconds
+        httpLimits.callIdleSeconds = max(1, peerClient.keepAliveMilliseconds / 1000)
+        var service = ListenerConfiguration(host: listen.host, port: listen.port)
+        service.opensLater = true
+        var listeners = [service]
         if let admin {
             var listener = ListenerConfiguration(
                 host: admin.host, port: admin.port, sharedByLoops: false)

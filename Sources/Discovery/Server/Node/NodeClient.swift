@@ -7,11 +7,10 @@ internal import DiscoveryWire
 final class NodeClient: LoopClient {
     private unowned let loop: EventLoop
     private let siblings: [LoopHandle]
-    private let queue: NodeQueue
-    private let admin: AdminPages
+    private let services: NodeServices
     private let counts: RequestCounts
-    private let peers: PeerGuard
-    private let defaultShape: InstancesShape
+    /// The first loop's; it calls for all of them.
+    private let caller: PeerCaller?
     private var reader: RequestReader
     private var turn: Turn
     /// What was last asked for, by the slot of the ticket.
@@ -30,18 +29,16 @@ final class NodeClient: LoopClient {
     /// Position of the listeners in the loop's configuration.
     static let adminListener = 1
 
-    init(
-        loop: EventLoop, siblings: [LoopHandle], queue: NodeQueue, admin: AdminPages,
-        counts: RequestCounts, peers: PeerGuard, wire: WireSettings
-    ) {
+    /// The loop that makes the calls to other nodes.
+    static let callingLoop = 0
+
+    init(loop: EventLoop, siblings: [LoopHandle], services: NodeServices) {
         self.loop = loop
         self.siblings = siblings
-        self.queue = queue
-        self.admin = admin
-        self.counts = counts
-        self.peers = peers
-        defaultShape = wire.shape
-        reader = RequestReader(settings: wire)
+        self.services = services
+        counts = services.counts[loop.index]
+        caller = loop.index == NodeClient.callingLoop ? services.makeCaller(loop) : nil
+        reader = RequestReader(settings: services.wire)
         turn = Turn(loop: loop.index, loopCount: siblings.count)
     }
 
@@ -49,7 +46,7 @@ final class NodeClient: LoopClient {
 
     func received(_ request: borrowing Request) {
         if request.listener == NodeClient.adminListener {
-            admin.answer(request, on: loop)
+            services.admin.answer(request, on: loop)
             return
         }
         let ticket = request.ticket
@@ -78,16 +75,28 @@ final class NodeClient: LoopClient {
 
     func replies(_ reply: borrowing AddressedReply) {
         let (route, head) = (asked[reply.ticket.slot].route, reply.head)
-        guard let code = ReplyCode.allCases.first(where: { $0.head === head }) else { return }
+        guard let code = services.heads.code(of: head) else { return }
         counts.record { $0.count(route, code) }
     }
 
-    // A node alone calls nobody and is told nothing by others.
-    func answered(_ reply: borrowing CallReply) {}
+    func answered(_ reply: borrowing CallReply) {
+        guard let answer = caller?.read(reply) else { return }
+        turn.batch.inputs.append(.peerReplied(reply.id, answer))
+    }
 
-    func callFailed(_ id: UInt64, _ failure: CallFailure) {}
+    func callFailed(_ id: UInt64, _ failure: CallFailure) {
+        guard let answer = caller?.fail(id, failure) else { return }
+        turn.batch.inputs.append(.peerReplied(id, answer))
+    }
 
-    func receivedMessage(_ message: any Sendable) {}
+    func receivedMessage(_ message: any Sendable) {
+        switch message as? PeerMail {
+        case .calls(let calls): for call in calls { caller?.start(call) }
+        case .reply(let id, let reply): turn.batch.inputs.append(.peerReplied(id, reply))
+        case .due: deadline = .min
+        case nil: preconditionFailure("a message of an unknown type")
+        }
+    }
 
     func turnEnded(_ loop: EventLoop) {
         let now = Moment(
@@ -97,11 +106,13 @@ final class NodeClient: LoopClient {
         if isDue { turn.batch.inputs.append(.ticked) }
         if turn.batch.inputs.isEmpty, turn.replies.isEmpty { return }
         if !turn.batch.inputs.isEmpty {
-            deadline = queue.run(&turn, at: now)
+            deadline = services.queue.run(&turn, at: now)
             loop.setDeadline(monotonicNanoseconds: deadline.map { UInt64(clamping: $0) })
         }
         writeReplies()
         for index in turn.foreign.indices { siblings[index].post(turn.foreign[index]) }
+        call()
+        if turn.hasJoined { services.onJoined() }
         count(since: loop.monotonicNanoseconds)
         turn.removeAll()
         turnNumber += 1
@@ -133,8 +144,8 @@ final class NodeClient: LoopClient {
                 }
             }
         }
-        if !peers.isOpen { try admit(request, since: byteCount) }
-        if outcome.shape != defaultShape, route == .fetch || route == .fetchs {
+        if !services.peers.isOpen { try admit(request, since: byteCount) }
+        if outcome.shape != services.wire.shape, route == .fetch || route == .fetchs {
             turn.shapes[id] = outcome.shape
         }
     }
@@ -147,7 +158,9 @@ final class NodeClient: LoopClient {
         guard let input = turn.batch.inputs.last, PeerGuard.concerns(input, in: turn.batch)
         else { return }
         let remote = request.remoteAddress()
-        if request.withHeader(PeerGuard.header, { peers.admits(remote: remote, token: $0) }) {
+        if request.withHeader(
+            PeerGuard.header, { services.peers.admits(remote: remote, token: $0) })
+        {
             return
         }
         turn.batch.inputs.removeLast()
@@ -164,14 +177,26 @@ final class NodeClient: LoopClient {
         asked[ticket.slot] = Asked(route: route, turn: turnNumber)
     }
 
+    // MARK: Other nodes
+
+    private func call() {
+        if turn.calls.isEmpty { return }
+        if let caller {
+            for call in turn.calls { caller.start(call) }
+        } else {
+            siblings[NodeClient.callingLoop].post(message: PeerMail.calls(turn.calls))
+        }
+    }
+
     // MARK: Replies
 
     private func writeReplies() {
         for reply in turn.replies {
             switch reply.body {
             case .bytes(let range):
-                loop.reply(reply.ticket, reply.code.head, turn.bytes.span.extracting(range))
-            case .shared(let body): loop.reply(reply.ticket, reply.code.head, body)
+                loop.reply(
+                    reply.ticket, services.heads[reply.code], turn.bytes.span.extracting(range))
+            case .shared(let body): loop.reply(reply.ticket, services.heads[reply.code], body)
             }
         }
     }

@@ -32,8 +32,8 @@ actor NodeQueue {
     }
 
     /// What `/metrics` and `/readyz` show.
-    nonisolated func report() -> NodeReport {
-        executor.queue.sync { assumeIsolated { $0.makeReport() } }
+    nonisolated func report(at now: Moment) -> NodeReport {
+        executor.queue.sync { assumeIsolated { $0.makeReport(at: now) } }
     }
 
     private func apply(_ turn: inout Turn, at now: Moment) -> Int64? {
@@ -42,7 +42,8 @@ actor NodeQueue {
             switch effect {
             case .answer(let id, let answer):
                 encoder.encode(answer, to: id, in: &turn, composed: &composed)
-            case .call, .joined: break
+            case .call(let call): turn.calls.append(call)
+            case .joined: turn.hasJoined = true
             case .note(let note): encoder.log.tell(note)
             }
         }
@@ -51,14 +52,15 @@ actor NodeQueue {
         return node.nextDeadline
     }
 
-    private func makeReport() -> NodeReport {
+    private func makeReport(at now: Moment) -> NodeReport {
         NodeReport(
             statistics: node.statistics, instances: node.census,
             applications: node.applicationCount, waiters: node.waiterCount,
             tombstones: node.tombstoneCount,
             tombstonesDropped: node.tombstonesDropped, expected: node.expectedCount,
             overdue: node.overdueCount, isSelfPreserving: node.isSelfPreserving,
-            isProtectedAtStart: node.isProtectedAtStart, isDraining: node.isDraining)
+            isProtectedAtStart: node.isProtectedAtStart, isDraining: node.isDraining,
+            isJoining: node.isJoining, isFlushed: node.isFlushed, peers: node.peerReports(at: now))
     }
 }
 
@@ -75,6 +77,11 @@ struct NodeReport: Sendable {
     let isSelfPreserving: Bool
     let isProtectedAtStart: Bool
     let isDraining: Bool
+    /// It does not listen yet: it asks the others what they hold.
+    let isJoining: Bool
+    /// Every node that can be reached has been told everything.
+    let isFlushed: Bool
+    let peers: [PeerReport]
 }
 
 private final class QueueExecutor: SerialExecutor {

@@ -11,6 +11,7 @@ struct ReplyEncoder: Sendable {
     /// The shape of `instances` where a request names none.
     let shape: InstancesShape
     let bulk: BulkEncoder
+    let heads: ReplyHeads
 
     private static let done = Turn.Body.shared(body(.done))
     private static let notModified = Turn.Body.shared(body(.notModified))
@@ -74,7 +75,7 @@ struct ReplyEncoder: Sendable {
             case .bytes(let range): SharedBody(Array(turn.bytes[range]))
             }
         turn.foreign[ticket.loop].append(
-            AddressedReply(ticket: ticket, head: code.head, body: shared))
+            AddressedReply(ticket: ticket, head: heads[code], body: shared))
     }
 
     private static func body(_ answer: Answer) -> SharedBody {

@@ -19,6 +19,10 @@ struct Turn: Sendable {
     static let copiedBytesMax = 64 * 1024
     /// Replies for tickets of other loops, by loop: polls that were held there.
     var foreign: [[AddressedReply]]
+    /// Requests to other nodes.
+    var calls: [PeerCall] = []
+    /// The other nodes have been heard: the node may listen now.
+    var hasJoined = false
 
     init(loop: Int, loopCount: Int) {
         self.loop = loop
@@ -47,6 +51,8 @@ struct Turn: Sendable {
         if !shapes.isEmpty { shapes.removeAll() }
         replies.removeAll(keepingCapacity: true)
         bytes.removeAll(keepingCapacity: true)
+        if !calls.isEmpty { calls.removeAll(keepingCapacity: true) }
+        hasJoined = false
         for index in foreign.indices where !foreign[index].isEmpty { foreign[index] = [] }
     }
 }

@@ -15,7 +15,9 @@ struct MetricsPage: Sendable {
         var text = PrometheusText()
         writeBuild(&text)
         writeRequests(&text)
-        writeNode(queue.report(), &text)
+        let report = queue.report(at: Clocks.now)
+        writeNode(report, &text)
+        writePeers(report.peers, &text)
         writeLoops(loops(), &text)
         writeLog(&text)
         writeProcess(ProcessFigures.read(), &text)
@@ -74,11 +76,12 @@ struct MetricsPage: Sendable {
             "discovery_instances_overdue", help: "Instances that missed renewals.", report.overdue)
         for (state, isSet) in [
             ("self_preservation", report.isSelfPreserving),
-            ("startup", report.isProtectedAtStart), ("draining", report.isDraining),
+            ("startup", report.isProtectedAtStart), ("joining", report.isJoining),
+            ("draining", report.isDraining),
         ] {
             text.gauge(
                 "discovery_protected",
-                help: "1 while the node holds evictions back, refuses reads, or is stopping.",
+                help: "1 while the node holds evictions back, refuses reads, joins, or stops.",
                 labels: ["state": state], isSet ? 1 : 0)
         }
         writeStatistics(report.statistics, &text)
@@ -138,6 +141,7 @@ struct MetricsPage: Sendable {
     private func writeLoops(_ loops: [LoopStatistics], _ text: inout PrometheusText) {
         for (index, loop) in loops.enumerated() {
             let label: PrometheusText.Labels = ["loop": "\(index)"]
+            writeCalls(loop, index: index, &text)
             text.gauge(
                 "discovery_connections", help: "Open connections.", labels: label,
                 loop.connectionsOpen)

@@ -1,3 +1,4 @@
+internal import DiscoveryCore
 internal import Glibc
 
 /// What the kernel says about this process.
@@ -56,6 +57,9 @@ struct ProcessFigures: Sendable {
 enum Clocks {
     static var monotonic: UInt64 { nanoseconds(CLOCK_MONOTONIC) }
     static var wall: UInt64 { nanoseconds(CLOCK_REALTIME) }
+    static var now: Moment {
+        Moment(wall: Int64(clamping: wall), monotonic: Int64(clamping: monotonic))
+    }
 
     private static func nanoseconds(_ clock: clockid_t) -> UInt64 {
         var time = timespec()
