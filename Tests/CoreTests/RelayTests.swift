@@ -236,4 +236,26 @@ struct RelayTests {
         cluster.settle()
         #expect(node.take(done)?.code == 0)
     }
+
+    @Test func `a set that was asked of a node that left is answered all the same`() {
+        let cluster = TestCluster()
+        let node = cluster.start("d1")
+        let peer = cluster.record("p1:7171")
+        let infra = key("p1", app: "infra.discovery")
+        _ = node.register("p1", app: "infra.discovery", addrs: ["http://p1:7171"])
+        cluster.wait(Duration.second)
+        #expect(node.targets == ["p1:7171"])
+        peer.answer = { request in
+            if case .set = request { nil } else { .answered(code: 0, nil) }
+        }
+        let change = Setting.Change(key: key("elsewhere"), status: .waiting)
+        let set = node.send { id, _ in .set(id, Setting(changes: [change])) }
+        cluster.settle()
+        _ = node.send { id, batch in
+            .cancelled(id, Cancellation(key: append(infra.packed, to: &batch)))
+        }
+        cluster.wait(3 * Duration.second)
+        #expect(node.targets == [])
+        #expect(node.take(set)?.code == -400)
+    }
 }

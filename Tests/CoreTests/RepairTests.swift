@@ -213,4 +213,34 @@ struct RepairTests {
         #expect(first.targets == ["d2"])
         #expect(first.node.nodes.map(\.address) == ["d1", "d2"])
     }
+
+    @Test func `what is listed of a large difference fits into messages of bounded size`() {
+        let cluster = TestCluster()
+        let sizeMax = 400
+        func change(_ settings: inout NodeSettings) {
+            settings.cluster.digestLeavesPerRow = 64
+            settings.cluster.entriesBytesMax = sizeMax
+            // So that the digest has to find what its queue gave up.
+            settings.cluster.outboxMax = 40
+        }
+        let left = cluster.start("d1", seeds: ["d2"], change)
+        let right = cluster.start("d2", seeds: ["d1"], change)
+        cluster.wait(Duration.second)
+        cluster.cut("d1", "d2")
+        cluster.wait(12 * Duration.second)
+        for host in 0..<120 { register(host % 2 == 0 ? left : right, "h\(host)") }
+        cluster.cuts = []
+        cluster.wait(20 * Duration.second)
+        #expect(left.hosts().count == 120)
+        #expect(right.hosts().count == 120)
+        var listed = 0
+        for call in cluster.traffic {
+            guard case .exchange(.entries(let entries)) = call.request else { continue }
+            listed += 1
+            let size = entries.instances.reduce(0) { $0 + $1.key.packed.count + 16 }
+            // The last leaf may go beyond it: a few keys of some twenty bytes.
+            #expect(size < sizeMax + 500)
+        }
+        #expect(listed > 5)
+    }
 }

@@ -87,6 +87,12 @@ import Testing
             found(
                 "this node's own zone", for: "zones.z1",
                 allowed: "another zone; this one's nodes belong into nodes")),
+        Case(
+            "nodes = [\"a:1\"]\nlimits.body_bytes_max = 262143",
+            found(
+                "262143", for: "limits.body_bytes_max",
+                allowed: "262144 or more where there are other nodes, which send several writes at "
+                    + "once")),
         Case("zones.\"z 2\" = [\"a:1\"]", found("\"z 2\"", for: "zones.z 2", allowed: name)),
         Case(
             "enableprotect = \"yes\"",

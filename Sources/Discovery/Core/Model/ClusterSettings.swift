@@ -48,8 +48,9 @@ package struct ClusterSettings: Sendable {
     package var comparisonInterval = 5 * Duration.minute
     /// Bytes of records in one page or answer, unless the first record alone is larger.
     package var pageBytesMax = 512 * 1024
-    /// Instances listed in one `Exchange.entries`; the rest follows in the next.
-    package var entriesMax = 4_096
+    /// Bytes in one `Exchange.entries`, unless its first leaf alone is larger; the rest follows in
+    /// the next.
+    package var entriesBytesMax = 64 * 1024
     /// The shape of the digest. All nodes of a cluster need the same.
     package var digestRows = 256
     package var digestLeavesPerRow = 256

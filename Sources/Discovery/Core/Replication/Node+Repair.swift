@@ -235,28 +235,31 @@ extension Node {
         return cluster.links[link].outbox.writeCount < cluster.settings.outboxMax / 2
     }
 
-    /// Leaves until the entries are enough for one message; one leaf at least.
+    /// Leaves until what this node holds in them is enough for one message; one at least.
     private func nextEntries(of listing: inout Listing) -> Entries {
+        let sizeMax = cluster.settings.entriesBytesMax
+        var size = 0
         listing.askedInstanceLeaves = []
-        var count = 0
-        while let leaf = listing.instanceLeaves.last,
-            count < cluster.settings.entriesMax, listing.askedInstanceLeaves.count < 4_096
-        {
-            listing.instanceLeaves.removeLast()
+        while size < sizeMax, let leaf = listing.instanceLeaves.popLast() {
             listing.askedInstanceLeaves.append(leaf)
-            count += registry.digest.slots(in: leaf).count
+            size += registry.digest.slots(in: leaf).reduce(Node.leafSize) {
+                $0 + registry.instance(at: $1).key.packed.count + Node.entrySize
+            }
         }
         listing.askedAppLeaves = []
-        while let leaf = listing.appLeaves.last,
-            count < cluster.settings.entriesMax, listing.askedAppLeaves.count < 4_096
-        {
-            listing.appLeaves.removeLast()
+        while size < sizeMax, let leaf = listing.appLeaves.popLast() {
             listing.askedAppLeaves.append(leaf)
-            count += registry.appDigest.slots(in: leaf).count
+            size += registry.appDigest.slots(in: leaf).reduce(Node.leafSize) {
+                $0 + registry.applications[Int($1)].key.packed.count + Node.entrySize
+            }
         }
         return entries(
             instanceLeaves: listing.askedInstanceLeaves, appLeaves: listing.askedAppLeaves)
     }
+
+    /// What a leaf, and an entry besides its key, take on the wire.
+    private static let leafSize = 4
+    private static let entrySize = 16
 
     private static func popLast(_ count: Int, of rows: inout [UInt16]) -> [UInt16] {
         let last = Array(rows.suffix(count))

@@ -4,7 +4,13 @@ extension Node {
         _ call: UInt64, _ reply: PeerReply, at now: Moment, _ effects: inout [Effect]
     ) {
         guard let purpose = cluster.calls.removeValue(forKey: call) else { return }
-        guard let peer = cluster.peers.index(of: purpose.peer) else { return }
+        guard let peer = cluster.peers.index(of: purpose.peer) else {
+            // Forgotten meanwhile, its link with it; but who asked for a `set` still waits.
+            if case .forward(_, let forward) = purpose {
+                forwarded(forward, reply, from: nil, at: now, &effects)
+            }
+            return
+        }
         if case .failed(let reason) = reply.outcome {
             lose(peer, reason, at: now, &effects)
         } else {
@@ -169,7 +175,7 @@ extension Node {
     }
 
     private mutating func forwarded(
-        _ number: UInt64, _ reply: PeerReply, from peer: Int, at now: Moment,
+        _ number: UInt64, _ reply: PeerReply, from peer: Int?, at now: Moment,
         _ effects: inout [Effect]
     ) {
         guard var forward = cluster.forwards[number] else { return }
@@ -177,7 +183,7 @@ extension Node {
             cluster.forwards[number] = nil
             effects.append(.answer(forward.request, .done))
             // What it holds is fetched at once instead of at the next comparison.
-            compareSoon(with: peer, at: now.monotonic)
+            if let peer { compareSoon(with: peer, at: now.monotonic) }
             return
         }
         forward.missing -= 1

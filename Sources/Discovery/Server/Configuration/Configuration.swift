@@ -124,6 +124,12 @@ extension Configuration {
             "httpServer.loops",
             default: min(max(machine.cores, 1), Self.loopsDefaultMax), in: Self.loopsRange)
         limits = LimitSettings(reading: &reader, machine: machine)
+        if seedCount > 0, limits.bodyBytesMax < LimitSettings.clusterBodyBytesMin {
+            reader.reject(
+                "limits.body_bytes_max", found: "\(limits.bodyBytesMax)",
+                allowed: "\(LimitSettings.clusterBodyBytesMin) or more where there are other "
+                    + "nodes, which send several writes at once")
+        }
         advertise = Self.advertise(reading: &reader, listen: listen, machine: machine)
         admin = reader.optionalEndpoint("admin.listen", default: admin)
         registry.read(&reader)

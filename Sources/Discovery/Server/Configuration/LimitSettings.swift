@@ -18,6 +18,8 @@ struct LimitSettings: Sendable, Equatable {
 
     static let headBytesMaxRange = 1024...1_048_576
     static let bodyBytesMaxRange = 1024...16_777_216
+    /// The largest instance behind a batch that is almost full.
+    static let clusterBodyBytesMin = 262_144
     static let headSecondsRange = 1...600
     static let idleSecondsRange = 1...3600
     static let requestMillisecondsRange = 1000...3_600_000
