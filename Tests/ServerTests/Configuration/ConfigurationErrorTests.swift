@@ -115,7 +115,15 @@ import Testing
             found(
                 "1001", for: "limits.connections_max",
                 allowed: "a whole number from 1 to 1000 "
-                    + "(the process may open 1064 files, ulimit -n)")),
+                    + "(the process may open 1064 files, ulimit -n, of which 64 are kept for other "
+                    + "things)")),
+        Case(
+            "nodes = [\"a:1\", \"b:1\"]\nlimits.connections_max = 985",
+            found(
+                "985", for: "limits.connections_max",
+                allowed: "a whole number from 1 to 984 "
+                    + "(the process may open 1064 files, ulimit -n, of which 80 are kept for other "
+                    + "things)")),
         Case(
             "registry.protection_ceiling_seconds = 90\nregistry.lease_seconds = 91",
             found(

@@ -123,7 +123,7 @@ extension Configuration {
         loops = reader.integer(
             "httpServer.loops",
             default: min(max(machine.cores, 1), Self.loopsDefaultMax), in: Self.loopsRange)
-        limits = LimitSettings(reading: &reader, machine: machine)
+        limits = LimitSettings(reading: &reader, machine: machine, nodes: seedCount)
         if seedCount > 0, limits.bodyBytesMax < LimitSettings.clusterBodyBytesMin {
             reader.reject(
                 "limits.body_bytes_max", found: "\(limits.bodyBytesMax)",

@@ -23,23 +23,28 @@ struct LimitSettings: Sendable, Equatable {
     static let headSecondsRange = 1...600
     static let idleSecondsRange = 1...3600
     static let requestMillisecondsRange = 1000...3_600_000
-    /// Files kept for listeners, timers, peers and the log.
+    /// Files kept for listeners, timers and the log.
     static let filesReserved = 64
+    /// Files kept for each configured node: without them a node full of clients could reach nobody
+    /// and would take all others for lost.
+    static let filesReservedPerNode = 8
     /// A process that may open hardly any files still starts.
     static let connectionsMin = 16
 
     init() {}
 
-    init(reading reader: inout SettingReader, machine: Machine) {
+    init(reading reader: inout SettingReader, machine: Machine, nodes: Int) {
         requestMilliseconds = reader.milliseconds(
             "httpServer.timeout", default: requestMilliseconds, in: Self.requestMillisecondsRange)
         for key in ["network", "readTimeout", "writeTimeout"] {
             reader.ignore("httpServer.\(key)")
         }
-        let fitting = max(machine.filesMax - Self.filesReserved, Self.connectionsMin)
+        let reserved = Self.filesReserved + nodes * Self.filesReservedPerNode
+        let fitting = max(machine.filesMax - reserved, Self.connectionsMin)
         connectionsMax = reader.integer(
             "limits.connections_max", default: fitting, in: 1...fitting,
-            because: "the process may open \(machine.filesMax) files, ulimit -n")
+            because: "the process may open \(machine.filesMax) files, ulimit -n, of which "
+                + "\(reserved) are kept for other things")
         headBytesMax = reader.integer(
             "limits.head_bytes_max", default: headBytesMax, in: Self.headBytesMaxRange)
         bodyBytesMax = reader.integer(
