@@ -75,7 +75,7 @@ struct SocketAddress: Sendable {
         Self.setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
         // Accepted sockets inherit it. Replies are written whole: waiting for an acknowledgement
         // of the one before would only delay the next of several pipelined ones.
-        Self.setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        Self.setOption(descriptor, SOL_TCP, TCP_NODELAY, 1)
         Self.setOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
         if sharesPort { Self.setOption(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) }
         let status = unsafe withPointer { unsafe Glibc.bind(descriptor, $0, $1) }

@@ -54,7 +54,7 @@ internal import Glibc
     private func connect(_ candidate: SocketAddress) -> String? {
         let descriptor = candidate.openSocket()
         if descriptor < 0 { return SocketAddress.text(ofError: errno) }
-        SocketAddress.setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        SocketAddress.setOption(descriptor, SOL_TCP, TCP_NODELAY, 1)
         let status = unsafe candidate.withPointer { unsafe Glibc.connect(descriptor, $0, $1) }
         if status != 0, errno != EINPROGRESS {
             let reason = SocketAddress.text(ofError: errno)
