@@ -49,8 +49,8 @@ package enum PeerRequestWriter {
         switch relay.write {
         case .register(let registered, let latest):
             post(.register, formType, form(relay, registered, latest))
-        case .renew: post(.renew, formType, renewal(relay))
-        case .cancel: post(.cancel, formType, cancellation(relay))
+        case .renew: post(.renew, formType, form(relay, latest: nil))
+        case .cancel: post(.cancel, formType, form(relay, latest: relay.version))
         }
     }
 
@@ -77,7 +77,8 @@ package enum PeerRequestWriter {
         return form.bytes
     }
 
-    private static func renewal(_ relay: Relay) -> [UInt8] {
+    /// `latest`: of a cancel, what the reference takes for the application's timestamp.
+    private static func form(_ relay: Relay, latest: Int64?) -> [UInt8] {
         let key = relay.key
         var form = FormWriter()
         form.append("appid", key.appid, of: key)
@@ -85,21 +86,7 @@ package enum PeerRequestWriter {
         form.append("env", key.env, of: key)
         form.append("from_zone", true)
         form.append("hostname", key.hostname, of: key)
-        form.append("region", relay.region.span)
-        form.append("replication", relay.isSameZone)
-        form.append("zone", key.zone, of: key)
-        return form.bytes
-    }
-
-    private static func cancellation(_ relay: Relay) -> [UInt8] {
-        let key = relay.key
-        var form = FormWriter()
-        form.append("appid", key.appid, of: key)
-        form.append("dirty_timestamp", relay.version)
-        form.append("env", key.env, of: key)
-        form.append("from_zone", true)
-        form.append("hostname", key.hostname, of: key)
-        form.append("latest_timestamp", relay.version)
+        if let latest { form.append("latest_timestamp", latest) }
         form.append("region", relay.region.span)
         form.append("replication", relay.isSameZone)
         form.append("zone", key.zone, of: key)
