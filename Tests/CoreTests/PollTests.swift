@@ -198,6 +198,26 @@ import Testing
         #expect(test.take(again)?.view?.hosts == ["h1", "h2"], "it missed a change")
     }
 
+    @Test func `a client whose timestamp is from elsewhere gets the content at its deadline`() {
+        let test = TestNode {
+            $0.cluster.digestRows = 1
+            $0.cluster.digestLeavesPerRow = 1
+        }
+        _ = test.register("h1")
+        let changed = latest(test)
+        let aligned = AppStamp(app: appKey("a.b"), latest: changed + Duration.hour)
+        _ = test.serve(
+            .exchange(
+                .entries(
+                    Entries(instanceLeaves: [], appLeaves: [0], instances: [], apps: [aligned]))))
+        let old = test.poll([("a.b", changed)])
+        let present = test.poll([("a.b", aligned.latest)])
+        let between = test.poll([("a.b", changed + Duration.minute)])
+        test.wait(30 * Duration.second + 20 * Duration.millisecond)
+        #expect(test.take(present)?.code == -304)
+        for poll in [old, between] { #expect(test.take(poll)?.view?.hosts == ["h1"]) }
+    }
+
     @Test func `a client that replaces all it knows gets every application`() throws {
         let test = TestNode()
         _ = test.register("h1", app: "x")

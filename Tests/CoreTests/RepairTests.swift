@@ -107,6 +107,32 @@ struct RepairTests {
         #expect(nodes[1].take(poll)?.view?.hosts == ["h1", "h2"])
     }
 
+    @Test func `a restart beside a node of the reference does not take timestamps back`() {
+        let cluster = TestCluster()
+        let other = cluster.record("go")
+        cluster.start("d1", seeds: ["go"])
+        guard let node = cluster.nodes["d1"] else { return }
+        register(node, "h1")
+        register(node, "h2")
+        guard let stored = node.fetch(statuses: 3)?.view?.instances.first else { return }
+        cluster.wait(5 * Duration.second)
+        cancel(node, "h2")
+        let told = latest(node)
+        cluster.kill("d1")
+        cluster.wait(Duration.second)
+        let state = Record.Registered(
+            content: stored.content, status: stored.status, registered: stored.registered,
+            up: stored.up, silence: 0)
+        other.answer = { request in
+            guard case .fetchAll = request else { return .answered(code: 0, nil) }
+            return .all(
+                [Record(key: stored.key, version: stored.dirty, state: .registered(state))])
+        }
+        let again = cluster.start("d1", seeds: ["go"])
+        #expect(again.hosts() == ["h1"])
+        #expect(latest(again) > told)
+    }
+
     @Test func `renewals missed while a node was lost do not end leases there`() {
         let (cluster, nodes) = makeCluster()
         for host in 0..<20 { register(nodes[0], "h\(host)") }

@@ -53,7 +53,7 @@ final class TestCluster {
         zones: [String: [String]] = [:], _ change: (inout NodeSettings) -> Void = { _ in }
     ) -> TestNode {
         ids += 1
-        let node = TestNode(id: ids) { settings in
+        let node = TestNode(id: ids, at: now) { settings in
             settings.zone = zone
             settings.hostname = address
             settings.cluster.digestRows = 4
@@ -64,7 +64,6 @@ final class TestCluster {
             }
             change(&settings)
         }
-        node.now = now
         nodes[address] = node
         order.removeAll { $0 == address }
         order.append(address)

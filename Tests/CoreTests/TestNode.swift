@@ -15,10 +15,13 @@ final class TestNode {
     private var calls: [PeerCall] = []
     private var hasJoined = false
 
-    init(id: UInt64 = 1, _ change: (inout NodeSettings) -> Void = { _ in }) {
+    init(
+        id: UInt64 = 1, at now: Moment = TestNode.start,
+        _ change: (inout NodeSettings) -> Void = { _ in }
+    ) {
         var settings = NodeSettings()
         change(&settings)
-        now = TestNode.start
+        self.now = now
         node = Node(settings: settings, id: NodeID(id), seed: 41 + id, now: now)
     }
 

@@ -142,9 +142,11 @@ extension Node {
         if tell(waiter, at: now, &effects) { return }
         statistics.wokenByTimeout += 1
         let request = watchers.waiter(at: waiter).request
-        // Its clock is ahead of ours: without an answer it would go on missing changes.
+        // Only the present timestamp is known to go with the present content. Another one may be of
+        // another node, or of an earlier life of this one, and whoever has it would go on missing
+        // changes.
         let answer = answer(to: waiter, at: now) { application, zone, subscription in
-            subscription.latest > application.latest
+            subscription.latest != application.latest
                 && application.count(in: zone, InstanceStatus.up.mask) > 0
         }
         effects.append(.answer(request, answer ?? .notModified))

@@ -3,6 +3,7 @@ import DiscoveryCore
 /// Every request is answered exactly once, and a poll not later than it may be held.
 final class AnswerChecker: Checker {
     let name = "answers"
+    let seesSteps = true
     /// A tick of the node's timers, and what a step may cut off for the next one.
     private static let slack = 50 * Duration.millisecond
     /// Longer than any answer waits for other nodes.

@@ -3,6 +3,7 @@ import DiscoveryCore
 /// What a node keeps stays within what its settings allow, and the number of calls under way too.
 final class BoundChecker: Checker {
     let name = "bounds"
+    let seesSteps = true
 
     func see(_ sight: Sight, _ world: World) -> String? {
         guard case .stepped(let host) = sight, let own = host.own else { return nil }

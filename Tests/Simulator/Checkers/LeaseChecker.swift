@@ -4,6 +4,7 @@ import DiscoveryCore
 /// evicts more than its share; nothing outlives the ceiling.
 final class LeaseChecker: Checker {
     let name = "leases"
+    let seesSteps = true
 
     private struct Place: Hashable {
         let host: Int

@@ -20,6 +20,7 @@ final class TimestampChecker: Checker {
     private var known: [Place: Known] = [:]
 
     func see(_ sight: Sight, _ world: World) -> String? {
+        if case .stopped(let host) = sight { remember(host, world) }
         guard case .answered(let host, _, let request, .polledMany(let views, missing: _)) = sight,
             case .client(.poll(let app, let latest, let zone, hold: _)) = request.request,
             let view = views.first
@@ -52,16 +53,43 @@ final class TimestampChecker: Checker {
             "\(host.name), app.\(place.app): \(Trace.version(before.latest)), then "
             + Trace.version(now.latest)
         if before.incarnation != now.incarnation {
-            // Without a clock that goes back there is no way to fall behind.
-            let clocks: [FaultKind] = [.skew, .wallSteps, .drift]
-            if clocks.contains(where: world.options.faults.contains) { return nil }
-            if now.latest < before.latest { return "went back over a restart: \(what)" }
-            return nil
+            let isLost = now.latest < before.latest && !mayForget(place, world)
+            return isLost ? "went back over a restart: \(what)" : nil
         }
         if now.latest < before.latest { return "went back: \(what)" }
         if now.latest == before.latest, now.signature != before.signature {
             return "the same for two contents: \(what)"
         }
         return nil
+    }
+
+    /// Processes that had the same timestamp, or a higher one, when a host's process ended.
+    private var witnesses: [Place: [(host: Int, incarnation: Int)]] = [:]
+
+    private func remember(_ ended: Host, _ world: World) {
+        for app in 0..<world.options.apps {
+            let told = known.filter { $0.key.host == ended.index && $0.key.app == app }
+            guard let latest = told.values.map(\.latest).max() else { continue }
+            let place = Place(host: ended.index, app: app, zone: "")
+            witnesses[place] = world.hosts.compactMap { host in
+                let held = world.look(at: [Names.app(app)], on: host).first?.latest ?? .min
+                return held >= latest ? (host.index, host.incarnation) : nil
+            }
+        }
+    }
+
+    /// A node remembers nothing itself. What only processes knew that are gone is forgotten, and
+    /// while the network is torn a node need not find the one that knows. The clock alone tells a
+    /// node whose peers are all of the reference's kind, which keep no timestamps.
+    private func mayForget(_ place: Place, _ world: World) -> Bool {
+        if world.hosts.count(where: { !$0.isGo }) == 1 {
+            let clocks: [FaultKind] = [.skew, .wallSteps, .drift]
+            return clocks.contains(where: world.options.faults.contains)
+        }
+        guard world.phase == .settled else { return true }
+        let witnesses = witnesses[Place(host: place.host, app: place.app, zone: "")] ?? []
+        return !witnesses.contains {
+            world.hosts[$0.host].isRunning && world.hosts[$0.host].incarnation == $0.incarnation
+        }
     }
 }

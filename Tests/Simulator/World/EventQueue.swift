@@ -2,10 +2,11 @@ import DiscoveryCore
 
 /// What is going to happen, by time; what was put in first goes first among equals.
 struct EventQueue {
+    /// Without the event, so that the heap moves numbers only.
     private struct Entry {
         let time: Int64
         let order: UInt64
-        let event: Event
+        let slot: Int
 
         func precedes(_ other: Entry) -> Bool {
             time == other.time ? order < other.order : time < other.time
@@ -13,44 +14,53 @@ struct EventQueue {
     }
 
     private var heap: [Entry] = []
+    private var events: [Event?] = []
+    private var vacant: [Int] = []
     private var order: UInt64 = 0
 
     mutating func push(_ event: Event, at time: Int64) {
         order += 1
-        heap.append(Entry(time: time, order: order, event: event))
+        let slot = vacant.popLast() ?? events.count
+        if slot == events.count { events.append(event) } else { events[slot] = event }
+        let entry = Entry(time: time, order: order, slot: slot)
+        heap.append(entry)
         var child = heap.count - 1
         while child > 0 {
             let parent = (child - 1) / 2
-            guard heap[child].precedes(heap[parent]) else { break }
-            heap.swapAt(child, parent)
+            guard entry.precedes(heap[parent]) else { break }
+            heap[child] = heap[parent]
             child = parent
         }
+        heap[child] = entry
     }
 
     mutating func pop() -> (time: Int64, event: Event)? {
         guard let first = heap.first, let last = heap.popLast() else { return nil }
-        if !heap.isEmpty {
-            heap[0] = last
-            sink()
+        if !heap.isEmpty { sink(last) }
+        guard let event = events[first.slot].take() else {
+            preconditionFailure("an entry without its event")
         }
-        return (first.time, first.event)
+        vacant.append(first.slot)
+        return (first.time, event)
     }
 
-    private mutating func sink() {
+    /// From the top, to where the entry belongs.
+    private mutating func sink(_ entry: Entry) {
         var parent = 0
         while true {
             var least = 2 * parent + 1
-            guard least < heap.count else { return }
+            guard least < heap.count else { break }
             if least + 1 < heap.count, heap[least + 1].precedes(heap[least]) { least += 1 }
-            guard heap[least].precedes(heap[parent]) else { return }
-            heap.swapAt(least, parent)
+            guard heap[least].precedes(entry) else { break }
+            heap[parent] = heap[least]
             parent = least
         }
+        heap[parent] = entry
     }
 }
 
 /// Something that happens at one moment of the world's time.
-enum Event {
+indirect enum Event {
     case ticked(host: Int)
     case arrived(host: Int, Message)
     case replied(host: Int, incarnation: Int, call: UInt64, PeerReply)

@@ -38,14 +38,15 @@ package struct Options: Sendable {
     package init(seed: UInt64) {
         self.seed = seed
         var random = SplitMix64(seed: seed, stream: 1)
+        // Small worlds more often than large ones: they find nearly as much in a third of the time.
         let zones = [1, 1, 1, 2, 2, 3][random.number(0...5)]
-        let most = [7, 3, 2][zones - 1]
-        nodes = (0..<zones).map { _ in random.number(1...most) }
+        let sizes = [[1, 2, 2, 3, 3, 3, 4, 5, 7], [1, 2, 2, 3], [1, 2]][zones - 1]
+        nodes = (0..<zones).map { _ in sizes[random.number(0...sizes.count - 1)] }
         let count = nodes.reduce(0, +)
         providers = random.number(1...30)
         watchers = random.number(1...12)
         apps = random.number(1...4)
-        seconds = random.number(20...180)
+        seconds = random.number(20...(random.chance(250) ? 180 : 90))
         if random.chance(500) {
             // Not shorter: nodes renew their own every 30 s.
             lease = Int64(random.number(50...60)) * Duration.second

@@ -6,19 +6,18 @@ enum Sight {
     case started(Host)
     case stopped(Host)
     /// A request came to a node of ours, which has not seen it yet.
-    case received(Host, RequestID, PendingRequest)
-    case answered(Host, RequestID, PendingRequest, Answer)
+    indirect case received(Host, RequestID, PendingRequest)
+    indirect case answered(Host, RequestID, PendingRequest, Answer)
     /// Nobody waits for this answer, or not any more.
     case answeredUnasked(Host, RequestID)
-    case sent(Host, PeerCall)
-    case replied(Host, PeerCall, PeerReply)
-    case noted(Host, Note)
+    indirect case sent(Host, PeerCall)
+    indirect case replied(Host, PeerCall, PeerReply)
+    indirect case noted(Host, Note)
     case willStep(Host)
     case stepped(Host)
-    case wrote(SourceWrite)
+    indirect case wrote(SourceWrite)
     /// The client that wrote was answered with 0, or will be if the network lets it.
-    case acknowledged(SourceWrite, elapsed: Int64)
-    case watched(Watcher, PendingRequest)
+    indirect case acknowledged(SourceWrite, elapsed: Int64)
     case healed
     case mustHaveConverged
     case ended
@@ -27,6 +26,12 @@ enum Sight {
 /// Watches everything that happens for violations of one rule.
 protocol Checker: AnyObject {
     var name: String { get }
+    /// Whether it looks at `willStep` and `stepped`, which are most of what there is to see.
+    var seesSteps: Bool { get }
     /// What is wrong, nil if nothing is.
     func see(_ sight: Sight, _ world: World) -> String?
+}
+
+extension Checker {
+    var seesSteps: Bool { false }
 }

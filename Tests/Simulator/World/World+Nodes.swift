@@ -7,13 +7,13 @@ extension World {
 
     func step(_ host: Host, _ batch: borrowing Batch) {
         guard let own = host.own else { return }
-        see(.willStep(host))
+        seeStep(.willStep(host))
         var effects: [Effect] = []
         own.node.step(batch, at: host.clock.moment(at: now), effects: &effects)
         stepCount += 1
         if stepCount.isMultiple(of: 50) { own.node.checkInvariants() }
         for effect in effects { carryOut(effect, host) }
-        see(.stepped(host))
+        seeStep(.stepped(host))
         schedule(host)
         if host.isStopping, own.isFlushed { end(host) }
     }

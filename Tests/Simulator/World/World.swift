@@ -27,6 +27,7 @@ package final class World {
     var heldPolls: [HeldPoll?] = []
     var nodeRandom: SplitMix64
     let checkers: [any Checker]
+    private let stepCheckers: [any Checker]
     private(set) var failure: Failure?
     private(set) var eventCount = 0
     var stepCount = 0
@@ -54,6 +55,7 @@ package final class World {
             ResurrectionChecker(), AckChecker(), BoundChecker(), ConvergenceChecker(),
             WatcherChecker(),
         ]
+        stepCheckers = checkers.filter(\.seesSteps)
         makeHosts()
         makeClients()
         let end = Int64(options.seconds) * Duration.second
@@ -137,7 +139,11 @@ package final class World {
 
     // MARK: Checkers
 
-    func see(_ sight: Sight) {
+    func see(_ sight: Sight) { see(sight, checkers) }
+
+    func seeStep(_ sight: Sight) { see(sight, stepCheckers) }
+
+    private func see(_ sight: Sight, _ checkers: [any Checker]) {
         for checker in checkers where failure == nil {
             if let what = checker.see(sight, self) { fail(checker.name, what) }
         }

@@ -177,6 +177,13 @@ struct Registry {
     /// From now on every change gets a higher timestamp than this.
     mutating func raiseFloor(to stamp: Int64) { latestFloor = max(latestFloor, stamp) }
 
+    /// Likewise for all applications at once.
+    mutating func raiseTimestamps(to stamp: Int64) {
+        for app in applications.indices where applications[app].instanceCount > 0 {
+            _ = align(UInt32(app), to: stamp)
+        }
+    }
+
     private mutating func updateDigest(_ app: UInt32, from old: UInt64) {
         if !appDigest.contains(app) { return }
         appDigest.change(app, from: old, to: applications[Int(app)].digest)

@@ -15,6 +15,9 @@ extension Node {
 
     private mutating func finishJoining(at now: Moment, _ effects: inout [Effect]) {
         let instances = cluster.joining?.instances ?? 0
+        // Nodes of the reference do not tell the timestamps of applications, and those of their
+        // instances may be older than what this node has told before it was started anew.
+        if cluster.joining?.hasSource != true { registry.raiseTimestamps(to: startWall) }
         cluster.joining = nil
         registry.isJoining = false
         registry.raiseFloor(to: startWall)
