@@ -8,6 +8,11 @@ extension Node {
     ) {
         let old = cluster.peers[peer]
         cluster.peers[peer].heard = now.monotonic
+        if old.isShutOut, old.kind == .own {
+            // To probes it answers all the same.
+            guard case .exchanged = reply.outcome else { return }
+        }
+        cluster.peers[peer].isShutOut = false
         cluster.peers[peer].failures = 0
         cluster.peers[peer].hasLived = true
         cluster.peers[peer].health = .healthy
@@ -52,15 +57,35 @@ extension Node {
         _ peer: Int, _ reason: String, at now: Moment, _ effects: inout [Effect]
     ) {
         let old = cluster.peers[peer]
-        cluster.peers[peer].failures += 1
         cluster.peers[peer].statistics.callsFailed += 1
+        cluster.peers[peer].isShutOut = false
+        if old.health != .lost, !old.isSelf {
+            effects.append(.note(.peerLost(old.address, zone: old.zone, reason: reason)))
+        }
+        doWithout(peer, at: now, &effects)
+    }
+
+    /// The node answers, but takes nothing from this one.
+    mutating func shutOut(
+        by peer: Int, _ reason: String, at now: Moment, _ effects: inout [Effect]
+    ) {
+        let old = cluster.peers[peer]
+        cluster.peers[peer].heard = now.monotonic
+        cluster.peers[peer].isShutOut = true
+        if !old.isShutOut {
+            effects.append(.note(.shutOut(old.address, zone: old.zone, reason: reason)))
+        }
+        doWithout(peer, at: now, &effects)
+    }
+
+    private mutating func doWithout(_ peer: Int, at now: Moment, _ effects: inout [Effect]) {
+        let old = cluster.peers[peer]
+        cluster.peers[peer].failures += 1
         if old.health == .lost { return }
         cluster.peers[peer].health = .lost
         cluster.peers[peer].nextLook = now.monotonic.addingSaturated(
             cluster.random.jittered(cluster.settings.probeDelay, downTo: 50))
         cluster.areLinksStale = true
-        if old.isSelf { return }
-        effects.append(.note(.peerLost(old.address, zone: old.zone, reason: reason)))
         for link in cluster.links.indices where cluster.links[link].contact == old.number {
             abandon(link, at: now.monotonic, &effects)
         }

@@ -32,6 +32,8 @@ struct Peers {
         var hasLived = false
         /// It is this node itself.
         var isSelf = false
+        /// It answers, but takes this node for none of the cluster: lost until that changes.
+        var isShutOut = false
         /// Failed calls in a row.
         var failures = 0
         /// When to look after it next, monotonic: a probe, or a comparison.
