@@ -77,6 +77,37 @@ struct MembershipTests {
         #expect(!reference.writes.isEmpty)
     }
 
+    @Test func `a node that starts again is found as soon as it says so`() {
+        let cluster = TestCluster()
+        let seeds = ["d1", "d2", "d3"]
+        let first = cluster.start("d1", seeds: seeds)
+        cluster.start("d2", seeds: seeds)
+        cluster.start("d3", seeds: seeds)
+        cluster.wait(5 * Duration.second)
+        cluster.kill("d3")
+        // Long enough for the pauses between probes to be at their longest.
+        cluster.wait(30 * Duration.second)
+        #expect(first.node.nodes.first { $0.address == "d3" }?.status == 1)
+        cluster.start("d3", seeds: seeds)
+        cluster.wait(10 * Duration.millisecond)
+        #expect(first.node.nodes.first { $0.address == "d3" }?.status == 0)
+    }
+
+    @Test func `leases shorter than thirty seconds do not end the nodes' own`() {
+        let cluster = TestCluster()
+        let short: (inout NodeSettings) -> Void = {
+            $0.lease = 3 * Duration.second
+            $0.overduePercentMax = 100
+            $0.evictionPercentMax = 100
+        }
+        let first = cluster.start("d1", seeds: Self.seeds, short)
+        cluster.start("d2", seeds: Self.seeds, short)
+        for _ in 0..<60 {
+            cluster.wait(Duration.second)
+            #expect(first.hosts(app: "infra.discovery") == ["d1", "d2"])
+        }
+    }
+
     @Test func `a node of the reference that cannot tell yet what it holds is asked again soon`() {
         let cluster = TestCluster()
         let reference = cluster.record("go")

@@ -104,14 +104,15 @@ extension Node {
     /// Reads the live instances of `infra.discovery`: they and the seeds are the cluster.
     mutating func updateMembers(at now: Moment, _ effects: inout [Effect]) {
         cluster.isMembershipStale = false
-        var members: [(address: String, zone: String)] = []
+        var members: [(address: String, zone: String, version: Int64)] = []
         if let app = selfApp {
             for group in registry.applications[Int(app)].zones {
                 for slot in group.members where slot != ZoneGroup.hole && slot != selfSlot {
                     let instance = registry.instance(at: slot)
                     guard let address = Node.address(of: instance) else { continue }
                     let zone = instance.key.packed[instance.key.zone.range]
-                    members.append((address, String(decoding: zone, as: UTF8.self)))
+                    members.append(
+                        (address, String(decoding: zone, as: UTF8.self), instance.dirty))
                 }
             }
         }
@@ -123,6 +124,12 @@ extension Node {
             guard let index else { continue }
             cluster.peers[index].isMember = true
             cluster.peers[index].zone = member.zone
+            if cluster.peers[index].announced == member.version { continue }
+            cluster.peers[index].announced = member.version
+            // It is back: no reason to wait for the next probe.
+            if cluster.peers[index].health == .lost {
+                cluster.peers[index].nextLook = now.monotonic
+            }
         }
         for peer in cluster.peers.indices.reversed() {
             if cluster.peers[peer].isSeed || cluster.peers[peer].isMember { continue }
@@ -227,7 +234,7 @@ extension Node {
             remove(stored, version: nil, at: now)
         }
         storeSelf(key, version: version, at: now)
-        selfRenewal = now.monotonic.addingSaturated(Node.selfRenewalInterval)
+        selfRenewal = now.monotonic.addingSaturated(selfRenewalInterval)
         // One of the addresses may be this node's own, which did not answer before it listened.
         for peer in cluster.peers.indices where !cluster.peers[peer].hasLived {
             cluster.peers[peer].nextLook = now.monotonic

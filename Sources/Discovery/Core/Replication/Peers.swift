@@ -34,6 +34,8 @@ struct Peers {
         var isSelf = false
         /// It answers, but takes this node for none of the cluster: lost until that changes.
         var isShutOut = false
+        /// The version of its instance of `infra.discovery` that was read last.
+        var announced: Int64?
         /// Failed calls in a row.
         var failures = 0
         /// When to look after it next, monotonic: a probe, or a comparison.
