@@ -37,6 +37,8 @@ final class TestCluster {
     var recorders: [String: Recorder] = [:]
     /// Directed pairs that nothing gets through.
     var cuts: Set<String> = []
+    /// Directed pairs of which the second takes the first for none of its cluster.
+    var shutOut: Set<String> = []
     /// Further addresses of nodes.
     var aliases: [String: String] = [:]
     /// Every call that left a node: from, to, request.
@@ -179,6 +181,13 @@ final class TestCluster {
         }
         guard let callee = nodes[aliases[call.address] ?? call.address], callee.isAnnounced else {
             fail(call, "refused", caller)
+            return
+        }
+        let isShutOut = shutOut.contains("\(address)>\(call.address)")
+        if isShutOut, call.request != .probe, call.request != .fetchAll {
+            feed(
+                caller,
+                .peerReplied(call.id, PeerReply(node: nil, outcome: .forbidden("code -403"))))
             return
         }
         let outcome = callee.serve(call.request)

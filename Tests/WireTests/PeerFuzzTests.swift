@@ -89,7 +89,7 @@ import Testing
                     question, status: 200, contentType: type.span, body: body.span,
                     now: values.number(Int64.self))
                 switch reading.outcome {
-                case .failed(let sentence), .refused(let sentence):
+                case .failed(let sentence), .refused(let sentence), .forbidden(let sentence):
                     #expect(!sentence.isEmpty && sentence.utf8.count < 1_100)
                 case .answered(_, let record):
                     accepted += 1

@@ -222,13 +222,12 @@ import Testing
         #expect(read == PeerReading(outcome: .all([try record()]), skippedCount: 1))
     }
 
-    @Test func `fetch all that is refused, or has no data, failed`() {
-        #expect(
-            outcome(.fetchAll, #"{"code":-500,"message":"-500","ttl":1}"#)
-                == .failed("answered code -500"))
-        #expect(
-            outcome(.fetchAll, #"{"code":-503,"message":"about\u001b to stop","ttl":1}"#)
-                == .failed("answered code -503: about? to stop"))
+    @Test func `fetch all that is refused is an answer, and without data it is none`() {
+        for code in [-500, -503] {
+            #expect(
+                outcome(.fetchAll, #"{"code":\#(code),"message":"\#(code)","ttl":1}"#)
+                    == .answered(code: code, nil))
+        }
         for data in ["", #","data":null"#, #","data":[]"#, #","data":7"#] {
             #expect(
                 outcome(.fetchAll, #"{"code":0\#(data)}"#) == .failed("answered without data"))
@@ -282,8 +281,16 @@ import Testing
             outcome(.exchange, refused)
                 == .refused("answered code -400: there is no exchange of kind 9"))
         #expect(outcome(.exchange, #"{"code":-400}"#) == .refused("answered code -400"))
-        #expect(outcome(.exchange, #"{"code":-503}"#) == .failed("answered code -503"))
+        let text = #"{"code":-503,"message":"about\u001b to stop","ttl":1}"#
+        #expect(outcome(.exchange, text) == .failed("answered code -503: about? to stop"))
         #expect(outcome(.exchange, #"{"code":0}"#) == .failed("answered code 0"))
+    }
+
+    @Test func `whoever is no node of the cluster is told so, whatever it sends`() {
+        let text = #"{"code":-403,"message":"who\u001b?","ttl":1}"#
+        for question in [PeerReplyReader.Question.write, .exchange] {
+            #expect(outcome(question, text) == .forbidden("answered code -403: who??"))
+        }
     }
 
     @Test func `each request has its question`() {

@@ -75,6 +75,8 @@ extension Node {
         }
         replace(slot, state, version: version, at: now, &effects)
         leases.renew(slot, at: now.monotonic - state.silence)
+        // A node that has started again says the same, but newer.
+        noteMembership(registry.records[Int(slot)].app)
         return nil
     }
 

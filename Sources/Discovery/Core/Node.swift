@@ -47,8 +47,8 @@ package struct Node: ~Copyable {
     /// A view that is not asked for is kept this long.
     static let viewAgeMax = 60 * Duration.second
     package static let selfAppID = Array("infra.discovery".utf8)
-    /// As often as the clients in the field renew theirs.
-    static let selfRenewalInterval = 30 * Duration.second
+    /// As often as the clients in the field renew theirs, and often enough where leases are short.
+    var selfRenewalInterval: Int64 { min(30 * Duration.second, settings.lease / 3) }
 
     /// `id` and `seed` are drawn from the system's randomness at each start. The seed keeps clients
     /// from choosing colliding names and spreads what is timed.
@@ -152,7 +152,7 @@ package struct Node: ~Copyable {
         if let selfSlot, selfRenewal <= now.monotonic {
             registry.renew(selfSlot, wall: now.wall)
             relayRenewal(selfSlot, from: .client, at: now.monotonic)
-            selfRenewal = now.monotonic.addingSaturated(Node.selfRenewalInterval)
+            selfRenewal = now.monotonic.addingSaturated(selfRenewalInterval)
         }
         if let until = protectedUntil, until <= now.monotonic {
             protectedUntil = nil
@@ -211,6 +211,10 @@ package struct Node: ~Copyable {
     ) {
         registry.publish(app, zone: key.packed.span.extracting(key.zone.range), stamp: stamp)
         watchers.changed(app, at: now.monotonic)
+        noteMembership(app)
+    }
+
+    mutating func noteMembership(_ app: UInt32) {
         if registry.applications[Int(app)].key == selfAppKey { cluster.isMembershipStale = true }
     }
 

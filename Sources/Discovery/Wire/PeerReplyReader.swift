@@ -53,6 +53,7 @@ package enum PeerReplyReader {
         _ body: Span<UInt8>, _ limits: WireLimits
     ) throws(Rejection) -> PeerReply.Outcome {
         let answer = try decode(PeerJSON.Answer.self, body, limits.jsonBytesMax)
+        if answer.code == Refusal.forbidden.rawValue { return .forbidden(sentence(answer)) }
         return .answered(code: answer.code, answer.instance?.record(at: nil, limits))
     }
 
@@ -61,7 +62,7 @@ package enum PeerReplyReader {
     ) throws(Rejection) -> PeerReading {
         let answer = try decode(PeerJSON.All.self, body, limits.fetchAllBytesMax)
         guard answer.code == 0 else {
-            return PeerReading(outcome: .failed(sentence(answer.code, answer.message)))
+            return PeerReading(outcome: .answered(code: answer.code, nil))
         }
         guard let apps = answer.apps else { throw Rejection("answered without data") }
         var records: [Record] = []
@@ -84,11 +85,16 @@ package enum PeerReplyReader {
             return .exchanged(try ExchangeReader.reply(body, limits))
         }
         let answer = try decode(PeerJSON.Answer.self, body, limits.jsonBytesMax)
-        let sentence = sentence(answer.code, answer.message)
-        return answer.code == Refusal.invalid.rawValue ? .refused(sentence) : .failed(sentence)
+        let sentence = sentence(answer)
+        return switch Refusal(rawValue: answer.code) {
+        case .invalid: .refused(sentence)
+        case .forbidden: .forbidden(sentence)
+        case .protected, .overloaded, nil: .failed(sentence)
+        }
     }
 
-    private static func sentence(_ code: Int, _ message: String) -> String {
+    private static func sentence(_ answer: PeerJSON.Answer) -> String {
+        let (code, message) = (answer.code, answer.message)
         if message.isEmpty || message == "\(code)" { return "answered code \(code)" }
         let quoted = Message.quote(Array(message.utf8).span, bytesMax: 256)
         return "answered code \(code): \(quoted)"

@@ -131,7 +131,7 @@ extension GoNode {
                     to: errand.address, isSameZone: errand.isSameZone)
             }
             if errand.isRenewal, code == -409, let record { adopt(record, errand, at: now) }
-        case .failed, .refused, .exchanged: break
+        case .failed, .refused, .forbidden, .exchanged: break
         }
         if errand.request == nil, errand.key == nil { return pulled([], at: now) }
         if let id = errand.request { settle(id, code: 0) }

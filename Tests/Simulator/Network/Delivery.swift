@@ -95,7 +95,6 @@ enum Delivery {
             if case .exchange = request {
                 return refusal == .invalid ? .refused(sentence) : .failed(sentence)
             }
-            if case .fetchAll = request { return .failed(sentence) }
             return .answered(code: refusal.rawValue, nil)
         default: return .answered(code: code(answer), nil)
         }

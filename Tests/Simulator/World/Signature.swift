@@ -93,6 +93,7 @@ enum Signature {
         switch outcome {
         case .failed(let sentence): return "failed, \(sentence)"
         case .refused(let sentence): return "refused, \(sentence)"
+        case .forbidden(let sentence): return "forbidden, \(sentence)"
         case .answered(let code, let record):
             return "\(code)" + (record.map { text([$0]) } ?? "")
         case .all(let records): return text(records)

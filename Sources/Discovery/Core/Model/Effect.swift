@@ -108,6 +108,8 @@ package enum Note: Sendable {
     case peerFound(String, zone: String)
     case peerLost(String, zone: String, reason: String)
     case peerRecovered(String, zone: String)
+    /// Another node answers, but takes this one for none of the cluster.
+    case shutOut(String, zone: String, reason: String)
     /// Its instance of `infra.discovery` is gone, and it is no seed.
     case peerForgotten(String, zone: String)
     /// A node does not take a write, whatever is tried; told at most once a minute per node.

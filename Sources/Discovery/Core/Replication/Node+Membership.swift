@@ -8,6 +8,11 @@ extension Node {
     ) {
         let old = cluster.peers[peer]
         cluster.peers[peer].heard = now.monotonic
+        if old.isShutOut, old.kind == .own {
+            // To probes it answers all the same.
+            guard case .exchanged = reply.outcome else { return }
+        }
+        cluster.peers[peer].isShutOut = false
         cluster.peers[peer].failures = 0
         cluster.peers[peer].hasLived = true
         cluster.peers[peer].health = .healthy
@@ -52,15 +57,35 @@ extension Node {
         _ peer: Int, _ reason: String, at now: Moment, _ effects: inout [Effect]
     ) {
         let old = cluster.peers[peer]
-        cluster.peers[peer].failures += 1
         cluster.peers[peer].statistics.callsFailed += 1
+        cluster.peers[peer].isShutOut = false
+        if old.health != .lost, !old.isSelf {
+            effects.append(.note(.peerLost(old.address, zone: old.zone, reason: reason)))
+        }
+        doWithout(peer, at: now, &effects)
+    }
+
+    /// The node answers, but takes nothing from this one.
+    mutating func shutOut(
+        by peer: Int, _ reason: String, at now: Moment, _ effects: inout [Effect]
+    ) {
+        let old = cluster.peers[peer]
+        cluster.peers[peer].heard = now.monotonic
+        cluster.peers[peer].isShutOut = true
+        if !old.isShutOut {
+            effects.append(.note(.shutOut(old.address, zone: old.zone, reason: reason)))
+        }
+        doWithout(peer, at: now, &effects)
+    }
+
+    private mutating func doWithout(_ peer: Int, at now: Moment, _ effects: inout [Effect]) {
+        let old = cluster.peers[peer]
+        cluster.peers[peer].failures += 1
         if old.health == .lost { return }
         cluster.peers[peer].health = .lost
         cluster.peers[peer].nextLook = now.monotonic.addingSaturated(
             cluster.random.jittered(cluster.settings.probeDelay, downTo: 50))
         cluster.areLinksStale = true
-        if old.isSelf { return }
-        effects.append(.note(.peerLost(old.address, zone: old.zone, reason: reason)))
         for link in cluster.links.indices where cluster.links[link].contact == old.number {
             abandon(link, at: now.monotonic, &effects)
         }
@@ -79,14 +104,15 @@ extension Node {
     /// Reads the live instances of `infra.discovery`: they and the seeds are the cluster.
     mutating func updateMembers(at now: Moment, _ effects: inout [Effect]) {
         cluster.isMembershipStale = false
-        var members: [(address: String, zone: String)] = []
+        var members: [(address: String, zone: String, version: Int64)] = []
         if let app = selfApp {
             for group in registry.applications[Int(app)].zones {
                 for slot in group.members where slot != ZoneGroup.hole && slot != selfSlot {
                     let instance = registry.instance(at: slot)
                     guard let address = Node.address(of: instance) else { continue }
                     let zone = instance.key.packed[instance.key.zone.range]
-                    members.append((address, String(decoding: zone, as: UTF8.self)))
+                    members.append(
+                        (address, String(decoding: zone, as: UTF8.self), instance.dirty))
                 }
             }
         }
@@ -98,6 +124,12 @@ extension Node {
             guard let index else { continue }
             cluster.peers[index].isMember = true
             cluster.peers[index].zone = member.zone
+            if cluster.peers[index].announced == member.version { continue }
+            cluster.peers[index].announced = member.version
+            // It is back: no reason to wait for the next probe.
+            if cluster.peers[index].health == .lost {
+                cluster.peers[index].nextLook = now.monotonic
+            }
         }
         for peer in cluster.peers.indices.reversed() {
             if cluster.peers[peer].isSeed || cluster.peers[peer].isMember { continue }
@@ -202,7 +234,7 @@ extension Node {
             remove(stored, version: nil, at: now)
         }
         storeSelf(key, version: version, at: now)
-        selfRenewal = now.monotonic.addingSaturated(Node.selfRenewalInterval)
+        selfRenewal = now.monotonic.addingSaturated(selfRenewalInterval)
         // One of the addresses may be this node's own, which did not answer before it listened.
         for peer in cluster.peers.indices where !cluster.peers[peer].hasLived {
             cluster.peers[peer].nextLook = now.monotonic

@@ -5,6 +5,10 @@ extension Node {
     mutating func look(after peer: Int, at now: Moment, _ effects: inout [Effect]) {
         guard cluster.peers[peer].session.isIdle else { return }
         scheduleLook(after: peer, at: now.monotonic)
+        if cluster.peers[peer].isShutOut, cluster.peers[peer].kind == .own {
+            startComparing(with: peer, &effects)
+            return
+        }
         guard cluster.peers[peer].health == .healthy, isCompared(peer) else {
             startSession(.probing, .probe, with: peer, &effects)
             return
@@ -85,6 +89,10 @@ extension Node {
         case (.fetchingAll, .all(let records)):
             cluster.peers[peer].session = .comparingAll(Comparison(records: records))
             cluster.comparisonDue = .min
+        case (.fetchingAll, .answered):
+            // It cannot tell now: a node of the reference that has started a moment ago.
+            compareSoon(with: peer, at: now.monotonic)
+            settled(peer, isComplete: false, at: now, &effects)
         case (.comparing, .exchanged(.same)):
             cluster.peers[peer].statistics.divergent = 0
             settled(peer, isComplete: true, at: now, &effects)

@@ -11,10 +11,10 @@ extension Node {
             }
             return
         }
-        if case .failed(let reason) = reply.outcome {
-            lose(peer, reason, at: now, &effects)
-        } else {
-            hear(peer, reply, at: now, &effects)
+        switch reply.outcome {
+        case .failed(let reason): lose(peer, reason, at: now, &effects)
+        case .forbidden(let reason): shutOut(by: peer, reason, at: now, &effects)
+        case .refused, .answered, .all, .exchanged: hear(peer, reply, at: now, &effects)
         }
         switch purpose {
         case .link(_, let link): landed(call, on: link, reply, from: peer, at: now, &effects)
@@ -35,7 +35,7 @@ extension Node {
         else { return }
         let flight = cluster.links[link].flights.remove(at: index)
         switch reply.outcome {
-        case .failed: putBack(flight, on: link, at: now.monotonic, &effects)
+        case .failed, .forbidden: putBack(flight, on: link, at: now.monotonic, &effects)
         case .refused(let sentence): refused(flight, on: link, peer, sentence, at: now, &effects)
         case .exchanged(.changes(let wanted, let newer)):
             acknowledge(flight.writes.flatMap(\.write.waiting), &effects)

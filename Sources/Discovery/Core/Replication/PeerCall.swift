@@ -74,6 +74,8 @@ package struct PeerReply: Equatable, Sendable {
         /// The request itself was not taken (HTTP 400, 413, or code -400 to an exchange): sending
         /// it again does not help.
         case refused(String)
+        /// It takes this node for none of the cluster (code -403), whatever is sent.
+        case forbidden(String)
         /// probe, relay and set: the `code`, with the instance in `data` if there was one.
         case answered(code: Int, Record?)
         /// fetchAll. An application's envs are in the keys.

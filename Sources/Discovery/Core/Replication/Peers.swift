@@ -32,6 +32,10 @@ struct Peers {
         var hasLived = false
         /// It is this node itself.
         var isSelf = false
+        /// It answers, but takes this node for none of the cluster: lost until that changes.
+        var isShutOut = false
+        /// The version of its instance of `infra.discovery` that was read last.
+        var announced: Int64?
         /// Failed calls in a row.
         var failures = 0
         /// When to look after it next, monotonic: a probe, or a comparison.

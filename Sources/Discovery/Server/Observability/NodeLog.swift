@@ -27,8 +27,8 @@ struct NodeLog: Sendable {
             logger.notice("reads are answered from now on: the protection at start is over")
         case .limitReached(let sentence):
             logger.warning("requests are refused: \(sentence)")
-        case .joined, .peerFound, .peerLost, .peerRecovered, .peerForgotten, .relayRefused,
-            .outboxOverflowed, .versionRefused, .nameContested:
+        case .joined, .peerFound, .peerLost, .peerRecovered, .shutOut, .peerForgotten,
+            .relayRefused, .outboxOverflowed, .versionRefused, .nameContested:
             tellOfCluster(note)
         }
     }
@@ -52,6 +52,14 @@ struct NodeLog: Sendable {
             logger.notice(
                 "another node answers again; what it missed is told",
                 metadata: fields(address, zone))
+        case .shutOut(let address, let zone, let reason):
+            var fields = fields(address, zone)
+            fields["reason"] = "\(reason)"
+            logger.error(
+                """
+                another node takes this one for none of its cluster: give both the same \
+                cluster.token, or list the address of this one in cluster.allow of the other
+                """, metadata: fields)
         case .peerForgotten(let address, let zone):
             logger.notice("another node has left", metadata: fields(address, zone))
         case .relayRefused(let address, let reason):

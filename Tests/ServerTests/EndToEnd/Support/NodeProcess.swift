@@ -3,9 +3,10 @@ import Foundation
 /// A running node: the real program, serving on ports that the system chose.
 final class NodeProcess {
     let child: ChildProcess
-    let port: UInt16
+    /// 0 until it listens.
+    private(set) var port: UInt16 = 0
     /// 0 for a node without admin pages.
-    let adminPort: UInt16
+    private(set) var adminPort: UInt16 = 0
     private let folder: URL?
     private var admin: HTTPClient?
     private var client: HTTPClient?
@@ -14,15 +15,18 @@ final class NodeProcess {
     static let env = "dev"
     static let host = "node1"
 
+    static let identity = ["--zone", zone, "--env", env, "--host", host]
+
     /// `settings` is the TOML of a configuration file; `files` limits how many files it may open.
+    /// `waits`: until it listens.
     init(
-        _ settings: String = "", flags: [String] = [], admin: String = "127.0.0.1:0",
-        loops: Int = 1, files: Int? = nil
+        _ settings: String = "", flags: [String] = [], identity: [String] = identity,
+        admin: String = "127.0.0.1:0", loops: Int = 1, files: Int? = nil, waits: Bool = true
     ) throws {
         var words = [
-            "serve", "--listen", "127.0.0.1:0", "--admin", admin, "--zone", Self.zone, "--env",
-            Self.env, "--host", Self.host, "--loops", "\(loops)",
+            "serve", "--listen", "127.0.0.1:0", "--admin", admin, "--loops", "\(loops)",
         ]
+        words += identity
         folder = settings.isEmpty ? nil : try Self.makeFolder()
         if let folder {
             let file = folder.appendingPathComponent("discovery.toml")
@@ -30,11 +34,15 @@ final class NodeProcess {
             words += ["--config", file.path]
         }
         child = try Self.start(words + flags, files)
+        if !admin.isEmpty { adminPort = Self.port("admin on", child) ?? 0 }
+        if waits { try waitUntilListening() }
+    }
+
+    func waitUntilListening() throws {
         guard let port = Self.port("listening on", child) else {
             throw Failure("the node does not listen:\n\(child.errors.text)")
         }
         self.port = port
-        adminPort = admin.isEmpty ? 0 : Self.port("admin on", child) ?? 0
     }
 
     deinit {
