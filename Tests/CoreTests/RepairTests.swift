@@ -269,4 +269,25 @@ struct RepairTests {
         }
         #expect(listed > 5)
     }
+
+    @Test func `nodes that all start together tell each other nothing that ends a protection`() {
+        let cluster = TestCluster()
+        let seeds = ["d1", "d2"]
+        func protect(_ settings: inout NodeSettings) {
+            settings.startupProtection = 60 * Duration.second
+        }
+        let nodes = seeds.map { cluster.start($0, seeds: seeds, protect) }
+        cluster.wait(50 * Duration.second)
+        for node in nodes {
+            let isProtected = node.node.isProtectedAtStart
+            #expect(isProtected)
+        }
+        register(nodes[0], "h1")
+        cluster.wait(15 * Duration.second)
+        let third = cluster.start("d3", seeds: seeds, protect)
+        cluster.wait(Duration.second)
+        let isProtected = third.node.isProtectedAtStart
+        #expect(!isProtected)
+        #expect(third.hosts() == ["h1"])
+    }
 }

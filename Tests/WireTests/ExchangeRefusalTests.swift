@@ -62,7 +62,7 @@ import Testing
 
     @Test(arguments: [
         ("01 81 ffffffff", "numbers"), ("01 82 00 00 ffffffff 00", "records"),
-        ("01 86 00 ffffffff", "keys"), ("01 84 ffffffff", "numbers"),
+        ("01 86 00 ffffffff", "keys"), ("01 84 00 ffffffff", "numbers"),
     ])
     func `nor is one in an answer`(digits: String, things: String) {
         let sentence = refusal(Bytes.hex(digits), isReply: true)

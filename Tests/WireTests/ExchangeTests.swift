@@ -117,10 +117,10 @@ import Testing
                 Self.hex("01 82 01 01 00000005 00000001", Self.heldBytes, stamps)
             ),
             (.page(lastPage), Self.hex("01 82 00 00 00000000 00000000")),
-            (.same, Self.hex("01 83")),
+            (.same(isProtected: true), Self.hex("01 83 01")),
             (
-                .rows(instances: [1], apps: []),
-                Self.hex("01 84 00000001", Self.int(1), "00000000")
+                .rows(instances: [1], apps: [], isProtected: false),
+                Self.hex("01 84 00 00000001", Self.int(1), "00000000")
             ),
             (
                 .leaves(instances: [], apps: [1]),

@@ -261,8 +261,9 @@ import Testing
 
     @Test func `an exchange is read by its content type`() {
         var body: [UInt8] = []
-        ExchangeWriter.append(.rows(instances: [1], apps: [2]), to: &body)
-        let expected = PeerReply.Outcome.exchanged(.rows(instances: [1], apps: [2]))
+        ExchangeWriter.append(.rows(instances: [1], apps: [2], isProtected: false), to: &body)
+        let expected = PeerReply.Outcome.exchanged(
+            .rows(instances: [1], apps: [2], isProtected: false))
         let binary = "application/octet-stream"
         #expect(reading(.exchange, body, type: binary).outcome == expected)
         guard case .failed = reading(.exchange, body).outcome else {

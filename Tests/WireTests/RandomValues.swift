@@ -137,11 +137,11 @@ struct RandomValues {
                 Page(
                     records: list(3) { $0.record() }, stamps: list(3) { $0.stamp() },
                     next: chance(50) ? number(UInt32.self) : nil, isProtected: chance(50)))
-        case 2: .same
+        case 2: .same(isProtected: chance(50))
         case 3:
             .rows(
                 instances: list(4) { $0.number(UInt64.self) },
-                apps: list(4) { $0.number(UInt64.self) })
+                apps: list(4) { $0.number(UInt64.self) }, isProtected: chance(50))
         case 4:
             .leaves(
                 instances: list(4) { $0.number(UInt64.self) },

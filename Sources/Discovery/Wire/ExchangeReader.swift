@@ -67,10 +67,13 @@ package struct ExchangeReader {
             let wanted = try numbers(UInt32.self, bytes)
             return .changes(wanted: wanted, newer: try records(bytes))
         case .pageReply: return .page(try page(bytes))
-        case .sameReply: return .same
+        case .sameReply: return .same(isProtected: try place.flag(bytes))
         case .rowsReply:
+            let isProtected = try place.flag(bytes)
             let instances = try numbers(UInt64.self, bytes)
-            return .rows(instances: instances, apps: try numbers(UInt64.self, bytes))
+            return .rows(
+                instances: instances, apps: try numbers(UInt64.self, bytes),
+                isProtected: isProtected)
         case .leavesReply:
             let instances = try numbers(UInt64.self, bytes)
             return .leaves(instances: instances, apps: try numbers(UInt64.self, bytes))

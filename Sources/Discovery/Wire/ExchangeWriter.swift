@@ -52,9 +52,12 @@ package enum ExchangeWriter {
         case .page(let page):
             begin(.pageReply, &out)
             append(page, &out)
-        case .same: begin(.sameReply, &out)
-        case .rows(let instances, let apps):
+        case .same(let isProtected):
+            begin(.sameReply, &out)
+            out.append(flag: isProtected)
+        case .rows(let instances, let apps, let isProtected):
             begin(.rowsReply, &out)
+            out.append(flag: isProtected)
             append(instances, &out)
             append(apps, &out)
         case .leaves(let instances, let apps):

@@ -21,10 +21,11 @@ package enum ExchangeReply: Equatable, Sendable {
     /// version.
     case changes(wanted: [UInt32], newer: [Record])
     case page(Page)
-    /// Both hold the same.
-    case same
+    /// Both hold the same. `isProtected`: the answering node refuses reads, because it does not
+    /// know all instances yet itself.
+    case same(isProtected: Bool)
     /// The rows of both digests.
-    case rows(instances: [UInt64], apps: [UInt64])
+    case rows(instances: [UInt64], apps: [UInt64], isProtected: Bool)
     /// In the order asked for, all leaves of one row after the other.
     case leaves(instances: [UInt64], apps: [UInt64])
     case entries(Differences)

@@ -81,9 +81,11 @@ extension Node {
         guard own.rows == other.rows, own.leavesPerRow == other.leavesPerRow else {
             return .refused(.invalid, "the digest of this node has another shape")
         }
-        if own == other { return .exchanged(.same) }
+        if own == other { return .exchanged(.same(isProtected: protectedUntil != nil)) }
         return .exchanged(
-            .rows(instances: registry.digest.rows, apps: registry.appDigest.rows))
+            .rows(
+                instances: registry.digest.rows, apps: registry.appDigest.rows,
+                isProtected: protectedUntil != nil))
     }
 
     /// Rows asked for at once: their leaves are 32 KB each way.

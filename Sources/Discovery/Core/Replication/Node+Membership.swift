@@ -117,6 +117,7 @@ extension Node {
             }
         }
         for peer in cluster.peers.indices { cluster.peers[peer].isMember = false }
+        cluster.peers.refused = 0
         for member in members {
             let index = cluster.peers.add(
                 member.address, zone: member.zone, isSeed: false, at: now.monotonic,

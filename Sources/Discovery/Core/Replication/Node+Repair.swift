@@ -93,11 +93,11 @@ extension Node {
             // It cannot tell now: a node of the reference that has started a moment ago.
             compareSoon(with: peer, at: now.monotonic)
             settled(peer, isComplete: false, at: now, &effects)
-        case (.comparing, .exchanged(.same)):
+        case (.comparing, .exchanged(.same(let isProtected))):
             cluster.peers[peer].statistics.divergent = 0
-            settled(peer, isComplete: true, at: now, &effects)
-        case (.comparing, .exchanged(.rows(let instances, let apps))):
-            list(instances, apps, of: peer, at: now, &effects)
+            settled(peer, isComplete: !isProtected, at: now, &effects)
+        case (.comparing, .exchanged(.rows(let instances, let apps, let isProtected))):
+            list(instances, apps, isProtected, of: peer, at: now, &effects)
         case (.listing(let listing), .exchanged(.leaves(let instances, let apps))):
             list(instances, apps, listing, of: peer, at: now, &effects)
         case (.settling(let listing), .exchanged(.entries(let differences))):
@@ -143,8 +143,8 @@ extension Node {
     // MARK: Digests
 
     private mutating func list(
-        _ instances: [UInt64], _ apps: [UInt64], of peer: Int, at now: Moment,
-        _ effects: inout [Effect]
+        _ instances: [UInt64], _ apps: [UInt64], _ isProtected: Bool, of peer: Int,
+        at now: Moment, _ effects: inout [Effect]
     ) {
         let (ownInstances, ownApps) = (registry.digest.rows, registry.appDigest.rows)
         guard instances.count == ownInstances.count, apps.count == ownApps.count else {
@@ -152,6 +152,7 @@ extension Node {
             return
         }
         let listing = Listing(
+            isProtected: isProtected,
             instanceRows: instances.indices.reversed().filter {
                 instances[$0] != ownInstances[$0]
             }.map { UInt16(clamping: $0) },
@@ -234,7 +235,7 @@ extension Node {
                 with: peer, &effects)
         } else {
             cluster.peers[peer].statistics.divergent = listing.differences
-            settled(peer, isComplete: true, at: now, &effects)
+            settled(peer, isComplete: !listing.isProtected, at: now, &effects)
         }
     }
 

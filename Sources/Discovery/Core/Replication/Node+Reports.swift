@@ -37,13 +37,16 @@ extension Node {
 
     package var isJoining: Bool { cluster.joining != nil }
 
+    /// Announced nodes that are not taken in because there are too many.
+    package var peersRefused: Int { cluster.peers.refused }
+
     /// By address.
     package func peerReports(at now: Moment) -> [PeerReport] {
         cluster.peers.indices.filter { !cluster.peers[$0].isSelf }.map { peer in
             let known = cluster.peers[peer]
             var report = PeerReport(address: known.address, zone: known.zone)
             report.isHealthy = known.health == .healthy
-            report.isOwnKind = known.kind == .own
+            report.kind = known.kind
             report.isSeed = known.isSeed
             report.statistics = known.statistics
             report.silence = known.heard.map { max(0, now.monotonic - $0) }
@@ -64,11 +67,19 @@ extension Node {
 
 /// What a node knows of one other node, at one moment.
 package struct PeerReport: Equatable, Sendable {
+    package enum Kind: Sendable {
+        /// It has not answered yet.
+        case unknown
+        /// Speaks the exchanges of this project's nodes.
+        case own
+        /// Speaks the reference's protocol only.
+        case reference
+    }
+
     package var address: String
     package var zone: String
     package var isHealthy = false
-    /// Speaks the exchanges of this project's nodes.
-    package var isOwnKind = false
+    package var kind = Kind.unknown
     package var isSeed = false
     /// Source writes are sent to it: it is in this zone, or the contact in its own.
     package var isTarget = false

@@ -9,14 +9,6 @@ struct Peers {
         case lost
     }
 
-    enum Kind {
-        case unknown
-        /// Speaks `Exchange`.
-        case own
-        /// Speaks the reference's protocol only.
-        case reference
-    }
-
     struct Peer {
         /// Names it in calls and links; never used again.
         let number: UInt32
@@ -26,7 +18,7 @@ struct Peers {
         /// Announced in `infra.discovery`.
         var isMember = false
         var node: NodeID?
-        var kind = Kind.unknown
+        var kind = PeerReport.Kind.unknown
         var health = Health.untried
         /// It has answered before: only such a node is written to while it is lost.
         var hasLived = false
@@ -56,8 +48,8 @@ struct Peers {
 
     private(set) var all: [Peer] = []
     private var lastNumber: UInt32 = 0
-    /// Nodes that were not taken in because there are too many.
-    private(set) var refused = 0
+    /// Announced nodes that are not taken in because there are too many.
+    var refused = 0
 
     subscript(index: Int) -> Peer {
         get { all[index] }

@@ -23,6 +23,8 @@ enum RepairSession {
 
 /// How far a comparison of digests has come.
 struct Listing {
+    /// The other node does not know all instances yet itself.
+    let isProtected: Bool
     /// Rows that differ and whose leaves have not been asked for, last first.
     var instanceRows: [UInt16]
     var appRows: [UInt16]

@@ -33,7 +33,9 @@ extension Configuration {
 
     private var clusterSettings: ClusterSettings {
         var settings = ClusterSettings()
-        settings.seeds = nodes.map {
+        // What others are told to call is this node itself. By another address it finds itself
+        // once it is called there.
+        settings.seeds = nodes.filter { $0 != advertise }.map {
             ClusterSettings.Seed(address: $0.description, zone: identity.zone)
         }
         for zone in zones {

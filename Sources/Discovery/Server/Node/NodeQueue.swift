@@ -60,7 +60,8 @@ actor NodeQueue {
             tombstonesDropped: node.tombstonesDropped, expected: node.expectedCount,
             overdue: node.overdueCount, isSelfPreserving: node.isSelfPreserving,
             isProtectedAtStart: node.isProtectedAtStart, isDraining: node.isDraining,
-            isJoining: node.isJoining, isFlushed: node.isFlushed, peers: node.peerReports(at: now))
+            isJoining: node.isJoining, isFlushed: node.isFlushed, peers: node.peerReports(at: now),
+            peersRefused: node.peersRefused)
     }
 }
 
@@ -82,6 +83,7 @@ struct NodeReport: Sendable {
     /// Every node that can be reached has been told everything.
     let isFlushed: Bool
     let peers: [PeerReport]
+    let peersRefused: Int
 }
 
 private final class QueueExecutor: SerialExecutor {

@@ -3,7 +3,10 @@ internal import DiscoveryHTTP
 
 /// What this node knows of every other one. There are at most `ClusterSettings.nodesMax` of them.
 extension MetricsPage {
-    func writePeers(_ peers: [PeerReport], _ text: inout PrometheusText) {
+    func writePeers(_ peers: [PeerReport], refused: Int, _ text: inout PrometheusText) {
+        text.gauge(
+            "discovery_peers_refused",
+            help: "Announced nodes that are not taken in: there are too many.", refused)
         for peer in peers {
             writeState(peer, &text)
             writeTraffic(peer, ["peer": peer.address, "zone": peer.zone], &text)
@@ -16,7 +19,7 @@ extension MetricsPage {
             "discovery_peer_up", help: "1 while the other node answers.",
             labels: [
                 "peer": peer.address, "zone": peer.zone,
-                "kind": peer.isOwnKind ? "own" : "reference",
+                "kind": peer.kind.label,
             ], peer.isHealthy ? 1 : 0)
         text.gauge(
             "discovery_peer_target",
@@ -55,7 +58,7 @@ extension MetricsPage {
         for (name, help, count) in [
             ("calls", "Requests to it.", statistics.calls),
             ("calls_failed", "Requests that it did not answer in time.", statistics.callsFailed),
-            ("retries", "Writes and renewals that had to be told again.", statistics.retries),
+            ("retries", "Writes that had to be told again.", statistics.retries),
             ("refused", "Writes it did not take.", statistics.refused),
             ("repairs", "Records a comparison brought from or to it.", statistics.repairs),
             ("comparisons", "Comparisons of what both hold.", statistics.comparisons),
@@ -63,6 +66,38 @@ extension MetricsPage {
         ] {
             text.counter(
                 "discovery_peer_\(name)_total", help: help, labels: labels, UInt64(count))
+        }
+    }
+
+    /// What other nodes brought, and what came of telling them.
+    func writeExchanged(_ statistics: NodeStatistics, _ text: inout PrometheusText) {
+        for (kind, count) in [
+            ("write", statistics.recordsReceived), ("renewal", statistics.renewalsReceived),
+        ] {
+            text.counter(
+                "discovery_received_total", help: "Writes and renewals that other nodes sent.",
+                labels: ["kind": kind], UInt64(count))
+        }
+        for (name, help, count) in [
+            (
+                "acknowledgements_missed",
+                "Writes answered before every healthy node of the zone had them.",
+                statistics.acknowledgementsMissed
+            ),
+            (
+                "conflicts", "Instances another node held newer than it was told.",
+                statistics.conflicts
+            ),
+            (
+                "versions_refused", "Versions of other nodes more than a day ahead.",
+                statistics.refusedVersions
+            ),
+            (
+                "alignments", "Timestamps of apps taken over from other nodes.",
+                statistics.alignments
+            ),
+        ] {
+            text.counter("discovery_\(name)_total", help: help, UInt64(count))
         }
     }
 
@@ -80,5 +115,15 @@ extension MetricsPage {
         text.counter(
             "discovery_listeners_not_opened_total", help: "Attempts to listen that failed.",
             labels: ["loop": "\(index)"], UInt64(loop.listenersNotOpened))
+    }
+}
+
+extension PeerReport.Kind {
+    fileprivate var label: String {
+        switch self {
+        case .unknown: "unknown"
+        case .own: "own"
+        case .reference: "reference"
+        }
     }
 }

@@ -17,7 +17,7 @@ struct MetricsPage: Sendable {
         writeRequests(&text)
         let report = queue.report(at: Clocks.now)
         writeNode(report, &text)
-        writePeers(report.peers, &text)
+        writePeers(report.peers, refused: report.peersRefused, &text)
         writeLoops(loops(), &text)
         writeLog(&text)
         writeProcess(ProcessFigures.read(), &text)
@@ -130,6 +130,7 @@ struct MetricsPage: Sendable {
                 "discovery_poll_wake_total", help: "Polls that ended, by reason.",
                 labels: ["reason": reason], UInt64(count))
         }
+        writeExchanged(statistics, &text)
         text.counter(
             "discovery_evicted_total", help: "Instances whose lease ran out.",
             UInt64(statistics.evictions))
