@@ -290,4 +290,14 @@ struct RepairTests {
         #expect(!isProtected)
         #expect(third.hosts() == ["h1"])
     }
+
+    @Test func `a node whose connection ends is looked after at once`() {
+        let (cluster, nodes) = makeCluster()
+        cluster.wait(20 * Duration.second)
+        cluster.kill("d2")
+        #expect(nodes[0].node.nodes.map(\.status) == [0, 0])
+        nodes[0].hangUp(peer: "d2")
+        cluster.settle()
+        #expect(nodes[0].node.nodes.map(\.status) == [0, 1])
+    }
 }

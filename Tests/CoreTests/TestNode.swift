@@ -173,6 +173,12 @@ final class TestNode {
         }
     }
 
+    func hangUp(peer address: String) {
+        var batch = Batch()
+        batch.inputs.append(.peerHungUp(address))
+        step(batch)
+    }
+
     func hangUp(_ id: RequestID) {
         var batch = Batch()
         batch.inputs.append(.clientLeft(id))

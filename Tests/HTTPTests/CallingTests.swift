@@ -162,6 +162,20 @@ private func answered(_ id: UInt64) -> Event { .answered(id, 200, "yes", "ok") }
         #expect(server.statistics { $0.callConnections == 0 }.callRetries == 0)
     }
 
+    @Test func `a host that closes an idle connection is told of`() throws {
+        let host = ScriptedHost { socket, _ in
+            // Behind the second reply it ends.
+            for _ in 0..<2 where socket.receiveRequest() != nil { socket.send(ok) }
+        }
+        let server = try TestServer()
+        for id: UInt64 in 1...2 {
+            server.call(host.call(id))
+            #expect(server.events.next() == answered(id))
+        }
+        #expect(server.events.next() == .hungUp(port: host.port))
+        #expect(server.statistics { $0.callConnections == 0 }.callsFailed == 0)
+    }
+
     @Test func `a reply in single bytes, with interim ones in front, is read`() throws {
         let reply =
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"

@@ -83,6 +83,7 @@ enum Event: Sendable, Equatable {
     /// Id, status, X-Test and body.
     case answered(UInt64, Int, String, String)
     case failed(UInt64, CallFailure)
+    case hungUp(port: UInt16)
 }
 
 /// What the loops' clients have seen, for the thread of the test to wait on.
@@ -198,6 +199,8 @@ final class ScriptedClient: LoopClient {
     }
 
     func callFailed(_ id: UInt64, _ failure: CallFailure) { events.add(.failed(id, failure)) }
+
+    func hostHungUp(_ host: String, port: UInt16) { events.add(.hungUp(port: port)) }
 
     func receivedMessage(_ message: any Sendable) {
         if let calls = message as? [OutgoingCall] {

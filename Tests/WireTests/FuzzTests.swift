@@ -127,7 +127,7 @@ import Testing
             checkText(Array(batch.bytes[poll.zone.range]))
         case .fetchedAll, .askedForNodes: break
         case .exchanged(_, let exchange): check(exchange)
-        case .clientLeft, .ticked, .drained, .peerReplied, .started, .announced:
+        case .clientLeft, .ticked, .drained, .peerReplied, .peerHungUp, .started, .announced:
             Issue.record("no request means that")
         }
     }

@@ -133,6 +133,8 @@ package struct Node: ~Copyable {
             effects.append(.answer(id, answer(to: exchange, at: now, &effects)))
         case .peerReplied(let call, let reply):
             peerReplied(call, reply, at: now, &effects)
+        case .peerHungUp(let address):
+            doubt(address, at: now)
         case .started:
             hasStarted = true
             join(at: now, &effects)

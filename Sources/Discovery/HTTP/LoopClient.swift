@@ -19,6 +19,10 @@ package protocol LoopClient: AnyObject {
     /// There will be no reply to the call of that id.
     func callFailed(_ id: UInt64, _ failure: CallFailure)
 
+    /// A host that was called before has closed a connection that was kept open to it: it may have
+    /// ended, or have found the connection idle for too long.
+    func hostHungUp(_ host: String, port: UInt16)
+
     /// A message posted with `LoopHandle.post(message:)`.
     func receivedMessage(_ message: any Sendable)
 

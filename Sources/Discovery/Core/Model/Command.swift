@@ -55,6 +55,8 @@ package enum Input: Sendable {
     case exchanged(RequestID, Exchange)
     /// What came of an `Effect.call`.
     case peerReplied(UInt64, PeerReply)
+    /// The node at this host:port has closed a connection to it; it may be gone.
+    case peerHungUp(String)
     /// The node begins: it fetches from the others what they hold; `Effect.joined` is its end.
     case started
     /// The node listens, and is reached at this host:port: it announces itself to the others.

@@ -52,6 +52,14 @@ extension Node {
 
     private static let comparisonPause = 30 * Duration.second
 
+    /// The node may be gone: it is looked after at once instead of when its turn comes.
+    mutating func doubt(_ address: String, at now: Moment) {
+        guard let peer = cluster.peers.index(at: address),
+            cluster.peers[peer].health == .healthy
+        else { return }
+        cluster.peers[peer].nextLook = now.monotonic
+    }
+
     /// The node did not answer.
     mutating func lose(
         _ peer: Int, _ reason: String, at now: Moment, _ effects: inout [Effect]

@@ -74,6 +74,9 @@ final class CallAddress {
         queue.prepend(pending)
     }
 
+    /// The other side has closed an idle connection.
+    func hungUp() { pool.hungUp(key) }
+
     func remove(_ connection: CallConnection) {
         connections.removeAll { $0 === connection }
         pool.loop.statistics.callConnections -= 1

@@ -180,7 +180,9 @@ internal import Glibc
             } else if let pending {
                 send(pending)
             }
-        case .idle: close()
+        case .idle:
+            close()
+            address.hungUp()
         case .busy:
             // A server may answer and close before it has read everything: the answer is still
             // there to be read, and at the latest behind it, the end.

@@ -23,6 +23,7 @@
     enum CallOutcome {
         case answered(UInt64, ReplyReader)
         case failed(UInt64, CallFailure)
+        case hungUp(CallAddress.Key)
     }
 
     /// Deadlines are kept to within so much; a sweep looks at every call.
@@ -66,6 +67,8 @@
         loop.statistics.callsFailed &+= 1
         outcomes.append(.failed(pending.call.id, failure))
     }
+
+    func hungUp(_ key: CallAddress.Key) { outcomes.append(.hungUp(key)) }
 
     var hasOutcomes: Bool { !outcomes.isEmpty }
 

@@ -17,6 +17,7 @@ extension EventLoop {
             switch outcome {
             case .answered(let id, let reader): client?.answered(CallReply(id: id, reader))
             case .failed(let id, let failure): client?.callFailed(id, failure)
+            case .hungUp(let key): client?.hostHungUp(key.host, port: key.port)
             }
         }
     }

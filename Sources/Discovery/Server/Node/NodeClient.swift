@@ -89,6 +89,11 @@ final class NodeClient: LoopClient {
         turn.batch.inputs.append(.peerReplied(id, answer))
     }
 
+    func hostHungUp(_ host: String, port: UInt16) {
+        let address = Endpoint(host: host, port: port)
+        turn.batch.inputs.append(.peerHungUp(address.description))
+    }
+
     func receivedMessage(_ message: any Sendable) {
         switch message as? PeerMail {
         case .calls(let calls): for call in calls { caller?.start(call) }

@@ -57,7 +57,7 @@ struct PeerGuard: Sendable {
                 || setting.changes.contains { namesNodes($0.key.packed.span) }
         case .exchanged: true
         case .fetched, .fetchedMany, .fetchedAll, .polled, .askedForNodes, .clientLeft, .ticked,
-            .peerReplied, .started, .announced, .drained:
+            .peerReplied, .peerHungUp, .started, .announced, .drained:
             false
         }
     }
