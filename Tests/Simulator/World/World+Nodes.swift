@@ -43,8 +43,8 @@ extension World {
             host.due = .max
             return
         }
-        // `Int64.min` is at once.
-        host.due = max(due, host.clock.moment(at: now).monotonic)
+        // `Int64.min` is at once. A deadline that a pause has passed stays as it is.
+        host.due = due == .min ? host.clock.moment(at: now).monotonic : due
         let time = host.clock.time(of: due, now: now)
         if time > now { host.idleTicks = 0 }
         if let tickAt = host.tickAt, tickAt <= time, tickAt >= now { return }
