@@ -38,10 +38,10 @@ final class VisibilityChecker: Checker {
     }
 
     private func judge(_ write: SourceWrite, _ world: World) -> String? {
-        // A later word took its place, or it was dead already when it was changed.
-        if world.oracle.writes(of: write.key).contains(where: { $0.version > write.version }) {
-            return nil
-        }
+        // A later word took its place, or one of the same nanosecond, or it was dead already when it
+        // was changed.
+        let others = world.oracle.writes(of: write.key).filter { $0.number != write.number }
+        if others.contains(where: { $0.version >= write.version }) { return nil }
         if evicted[write.key] ?? .min >= write.time { return nil }
         for host in world.hosts {
             let held = world.instance(write.key, on: host)
