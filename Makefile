@@ -12,7 +12,7 @@ FROM ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build run cluster test lint format bench bench-smoke asan tsan fuzz simulate \
-    install clean
+    mutations install clean
 
 # List the targets.
 help:
@@ -89,10 +89,14 @@ simulate: deps
 	$(SWIFT) build -c release --product simulate
 	.build/release/simulate --from $(FROM) --seeds $(SEEDS)
 
+# Break the core on purpose in many ways, and see that the simulator finds each.
+mutations: deps
+	Tests/Mutations/mutate.sh
+
 # Install the server under PREFIX (default /usr/local).
 install: build
 	install -D -m 0755 .build/release/discovery $(DESTDIR)$(PREFIX)/bin/discovery
 
 # Remove everything that was built.
 clean:
-	rm -rf .build .build-asan .build-tsan
+	rm -rf .build .build-asan .build-tsan .build-mutations

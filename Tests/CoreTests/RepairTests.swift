@@ -151,6 +151,38 @@ struct RepairTests {
         #expect(nodes[1].node.statistics.evictions == 0)
     }
 
+    @Test func `a version that wins by its clock is not evicted while the client renews elsewhere`()
+    {
+        let (cluster, nodes) = makeCluster()
+        nodes[1].now.wall += Duration.hour
+        cluster.cut("d1", "d2")
+        register(nodes[1], "h1")
+        cluster.wait(60 * Duration.second)
+        register(nodes[0], "h1", version: "2")
+        cluster.wait(20 * Duration.second)
+        cluster.cuts = []
+        cluster.wait(20 * Duration.second)
+        for node in nodes[...1] {
+            #expect(node.hosts() == ["h1"])
+            #expect(!node.notes.contains { if case .evicted = $0 { true } else { false } })
+        }
+    }
+
+    @Test func `renewals missed by a node that was never reached before do not end leases there`() {
+        let (cluster, nodes) = makeCluster()
+        register(nodes[0], "h1")
+        cluster.wait(20 * Duration.second)
+        cluster.kill("d1")
+        cluster.cut("d1", "d2")
+        let (zone1, zone2) = (["d1", "d2"], ["e1", "e2"])
+        let again = cluster.start("d1", seeds: zone1, zones: ["sh002": zone2])
+        cluster.wait(60 * Duration.second)
+        _ = again.renew("h1")
+        cluster.cuts = []
+        cluster.wait(20 * Duration.second)
+        #expect(!nodes[1].notes.contains { if case .evicted = $0 { true } else { false } })
+    }
+
     @Test func `a lease taken over ends when it ends where it came from`() {
         let cluster = TestCluster()
         let first = cluster.start("d1", seeds: ["d1"])

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Simulator
 
 /// Runs clusters from seeds and reports the ones that break a promise.
@@ -17,6 +18,8 @@ struct Simulate: ParsableCommand {
     @Option(help: "Stop after so many failures.") var failures = 1
     @Option(help: "Events to print of a failure.") var lines = 60
     @Flag(help: "Print one number for all that happened.") var digest = false
+    @Flag(help: "Name each seed before it runs, to know which one ended the process.")
+    var announce = false
 
     func run() throws {
         if let shrink { return try shrinkAndReport(shrink) }
@@ -26,21 +29,27 @@ struct Simulate: ParsableCommand {
         var events = 0
         var failed = 0
         for seed in from..<from + seeds {
+            if announce { say("seed \(seed)") }
             let result = Runner.run(try options(seed))
             folded = folded &* 31 &+ result.digest
             events += result.eventCount
             guard result.failure != nil else { continue }
             failed += 1
-            print(Runner.report(result, lines: lines))
+            say(Runner.report(result, lines: lines))
             if failed >= failures { throw ExitCode.failure }
         }
-        if digest { return print("digest \(folded)") }
+        if digest { return say("digest \(folded)") }
         let spent = clock.now - start
         let seconds = Double(spent.components.attoseconds) / 1e18 + Double(spent.components.seconds)
-        print(
+        say(
             "\(seeds) seeds from \(from), \(events) events, \(failed) failed, "
                 + "\(Int(Double(seeds) / max(seconds, 1e-9))) seeds/s")
         if failed > 0 { throw ExitCode.failure }
+    }
+
+    /// At once, not when a buffer is full.
+    private func say(_ text: String) {
+        FileHandle.standardOutput.write(Data("\(text)\n".utf8))
     }
 
     private func options(_ seed: UInt64) throws -> Options {
@@ -58,9 +67,9 @@ struct Simulate: ParsableCommand {
 
     private func shrinkAndReport(_ seed: UInt64) throws {
         guard let least = Runner.shrink(try options(seed)) else {
-            return print("seed \(seed) does not fail")
+            return say("seed \(seed) does not fail")
         }
-        print(Runner.report(least, lines: lines))
+        say(Runner.report(least, lines: lines))
         throw ExitCode.failure
     }
 }

@@ -73,8 +73,13 @@ extension Node {
         guard let slot = registry.find(key.packed.span) else {
             return add(key, state, version: version, at: now, &effects)
         }
+        // Who wrote the newer version does not know that the client has renewed here since: without
+        // that it would evict a live instance.
+        let silence = leases.silence(of: slot, at: now.monotonic)
+        let isFresher = silence < state.silence - cluster.settings.callTimeout
         replace(slot, state, version: version, at: now, &effects)
         leases.renew(slot, at: now.monotonic - state.silence)
+        if isFresher { relayRenewal(slot, from: .client, at: now.monotonic) }
         // A node that has started again says the same, but newer.
         noteMembership(registry.records[Int(slot)].app)
         return nil

@@ -48,9 +48,15 @@ final class AckChecker: Checker {
             // It may know of the cancel without having known the instance; and cancels of the
             // reference's nodes, which have no version, take out whatever there is.
             if held == nil, write.kind == .cancel || !world.options.goNodes.isEmpty { continue }
-            // Or of a later word, by a clock that is ahead: then this one does not count.
+            // Or of a later word, by a clock that is ahead: then this one does not count. Nor need
+            // it if another one got the same version, in the same nanosecond of two nodes.
             let writes = world.oracle.writes(of: write.key)
-            if writes.contains(where: { $0.version > write.version }) { continue }
+            if writes.contains(where: {
+                $0.version > write.version
+                    || ($0.version == write.version && $0.number != write.number)
+            }) {
+                continue
+            }
             if started[peer.index] ?? 0 >= write.time - Duration.second { continue }
             return "\(host.name) acknowledged \(write.kind) of \(Names.text(write.key)) "
                 + "\(Trace.version(write.version)) after \(Trace.text(elapsed)) s, and healthy "

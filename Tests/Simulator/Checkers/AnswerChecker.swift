@@ -3,7 +3,6 @@ import DiscoveryCore
 /// Every request is answered exactly once, and a poll not later than it may be held.
 final class AnswerChecker: Checker {
     let name = "answers"
-    let seesSteps = true
     /// A tick of the node's timers, and what a step may cut off for the next one.
     private static let slack = 50 * Duration.millisecond
     /// Longer than any answer waits for other nodes.
@@ -14,22 +13,12 @@ final class AnswerChecker: Checker {
         case .answeredUnasked(let host, let id):
             return "\(host.name) answered request \(id.rawValue), which nobody waits for"
         case .answered(let host, _, let request, _):
-            guard !wasPaused.contains(host.index) else { return nil }
-            return late(request, host, world)
-        case .willStep(let host):
             // A node that slept through a deadline could not have kept it.
-            wasPaused.remove(host.index)
-            let now = host.clock.moment(at: world.now).monotonic
-            if let due = host.own?.node.nextDeadline, due < now - AnswerChecker.slack / 2 {
-                wasPaused.insert(host.index)
-            }
-            return nil
+            return host.hasOverslept ? nil : late(request, host, world)
         case .ended: return leftOver(world)
         default: return nil
         }
     }
-
-    private var wasPaused: Set<Int> = []
 
     private func late(_ request: PendingRequest, _ host: Host, _ world: World) -> String? {
         let held = host.clock.moment(at: world.now).monotonic - request.monotonic

@@ -1,7 +1,8 @@
 import DiscoveryCore
 
 /// What renews at a node is not evicted there, nor anywhere once the network is whole; no minute
-/// evicts more than its share; nothing outlives the ceiling.
+/// evicts more than its share; nothing is evicted while too many are late; nothing outlives the
+/// ceiling.
 final class LeaseChecker: Checker {
     let name = "leases"
     let seesSteps = true
@@ -18,7 +19,10 @@ final class LeaseChecker: Checker {
     /// When each host evicted within the last minute or so, and how many instances it has.
     private var evictions: [[Int64]] = []
     private var counts: [Int] = []
+    /// How long what was evicted in this step had been silent.
+    private var silences: [Int64] = []
     private static let percentMax = NodeSettings().evictionPercentMax
+    private static let overduePercentMax = NodeSettings().overduePercentMax
 
     func see(_ sight: Sight, _ world: World) -> String? {
         switch sight {
@@ -28,13 +32,17 @@ final class LeaseChecker: Checker {
         case .willStep(let host):
             if counts.count != world.hosts.count { reset(world) }
             counts[host.index] = host.own?.node.instanceCount ?? 0
+            silences = []
+        case .stepped(let host): return unprotected(host, world)
         case .noted(let host, let note):
             switch note {
             case .added: counts[host.index] += 1
             case .removed(let key):
                 counts[host.index] -= 1
                 renewals[Place(host: host.index, key: key)] = nil
-            case .evicted(let key, _): return evicted(key, host, world)
+            case .evicted(let key, let silence):
+                silences.append(silence)
+                return evicted(key, host, world)
             default: break
             }
         case .ended: return outlived(world)
@@ -86,6 +94,18 @@ final class LeaseChecker: Checker {
                 + "\(Trace.text(world.now - sign)) s after it renewed"
         }
         return tooMany(host, at: now)
+    }
+
+    /// Those that were evicted were late when it was decided.
+    private func unprotected(_ host: Host, _ world: World) -> String? {
+        guard let own = host.own, silences.contains(where: { $0 < world.options.ceiling }) else {
+            return nil
+        }
+        let overdue = own.node.overdueCount + silences.count
+        let expected = own.node.expectedCount + silences.count
+        silences = []
+        if overdue <= max(1, expected * LeaseChecker.overduePercentMax / 100) { return nil }
+        return "\(host.name) evicted while \(overdue) of \(expected) were late"
     }
 
     private func tooMany(_ host: Host, at now: Int64) -> String? {

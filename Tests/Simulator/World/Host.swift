@@ -27,6 +27,9 @@ final class Host {
     var inbox: [Event] = []
     /// When the node's next tick is in the queue.
     var tickAt: Int64?
+    /// When the node asked to be called next, on its monotonic clock, and whether it was not.
+    var due = Int64.max
+    var hasOverslept = false
     /// Ticks in a row without time going by.
     var idleTicks = 0
     /// Calls under way: which node, and by when they end.

@@ -8,6 +8,7 @@ extension World {
         host.isListening = false
         host.isStopping = false
         host.tickAt = nil
+        host.due = .max
         host.calls = [:]
         lastChange = now
         trace.add(now, host.name, "start", "for the \(host.incarnation). time")

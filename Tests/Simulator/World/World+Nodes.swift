@@ -4,12 +4,16 @@ import DiscoveryCore
 extension World {
     /// Answers to the checkers carry numbers from here on.
     private static let peekFirst: UInt64 = 1 << 63
+    /// Ticks of clocks that drift are not exact.
+    private static let punctuality = 25 * Duration.millisecond
 
     func step(_ host: Host, _ batch: borrowing Batch) {
         guard let own = host.own else { return }
+        let moment = host.clock.moment(at: now)
+        host.hasOverslept = host.due < moment.monotonic - World.punctuality
         seeStep(.willStep(host))
         var effects: [Effect] = []
-        own.node.step(batch, at: host.clock.moment(at: now), effects: &effects)
+        own.node.step(batch, at: moment, effects: &effects)
         stepCount += 1
         if stepCount.isMultiple(of: 50) { own.node.checkInvariants() }
         for effect in effects { carryOut(effect, host) }
@@ -34,7 +38,13 @@ extension World {
     }
 
     func schedule(_ host: Host) {
-        guard let own = host.own, !host.isPaused, let due = own.node.nextDeadline else { return }
+        guard let own = host.own, !host.isPaused else { return }
+        guard let due = own.node.nextDeadline else {
+            host.due = .max
+            return
+        }
+        // `Int64.min` is at once. A deadline that a pause has passed stays as it is.
+        host.due = due == .min ? host.clock.moment(at: now).monotonic : due
         let time = host.clock.time(of: due, now: now)
         if time > now { host.idleTicks = 0 }
         if let tickAt = host.tickAt, tickAt <= time, tickAt >= now { return }

@@ -53,7 +53,8 @@ package final class World {
         checkers = [
             AnswerChecker(), TimestampChecker(), LeaseChecker(), LoopChecker(),
             ResurrectionChecker(), AckChecker(), BoundChecker(), ConvergenceChecker(),
-            WatcherChecker(),
+            WatcherChecker(), WakeChecker(), SignChecker(), VisibilityChecker(),
+            ReferenceChecker(),
         ]
         stepCheckers = checkers.filter(\.seesSteps)
         makeHosts()
