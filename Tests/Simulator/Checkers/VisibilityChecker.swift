@@ -38,7 +38,7 @@ final class VisibilityChecker: Checker {
     }
 
     private func judge(_ write: SourceWrite, _ world: World) -> String? {
-        // A later word took its place, or one of the same nanosecond, or it was dead already when it
+        // A later word took its place, or one as new, or it was dead already when it
         // was changed.
         let others = world.oracle.writes(of: write.key).filter { $0.number != write.number }
         if others.contains(where: { $0.version >= write.version }) { return nil }
