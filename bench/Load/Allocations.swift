@@ -1,6 +1,6 @@
 import Glibc
 
-/// Allocations per request, counted by a library preloaded into both servers.
+/// Allocations per request, counted by a library preloaded into the servers.
 extension Bench {
     private static let appSize = 20
 
@@ -29,6 +29,31 @@ extension Bench {
                 ratio: decimal(ours / max(0.01, least)), verdict: .shown)
         }
         try node.stop()
+        return rows + (try mallocsPassedOn())
+    }
+
+    /// What a write costs at the node that takes it, and at one that is told of it.
+    private func mallocsPassedOn() throws -> [Row] {
+        let count = options.smoke ? 200 : 20_000
+        let counters = [try TemporaryFile(), try TemporaryFile()]
+        let cluster = try Cluster(launcher, counters: counters)
+        let fleet = Fleet(app: "mallocs", host: "host", perApp: Self.appSize)
+        let requests = [("register", fleet.register()), ("renew", fleet.renew)]
+        let rows = try requests.map { name, request in
+            try sendAll(request, Numbers(count: count), to: cluster.nodes[0])
+            try cluster.settle()
+            let before = try counters.map(Self.count)
+            try sendAll(request, Numbers(first: count, count: count), to: cluster.nodes[0])
+            try cluster.settle()
+            let after = try counters.map(Self.count)
+            let each = zip(before, after).map { decimal(Double($1 - $0) / Double(count)) }
+            return Row(
+                what: "allocations per \(name), passed on to \(Cluster.nodeCount - 1) nodes",
+                reach: "stated", measured: "node \(each[0]), each other \(each[1])",
+                verdict: .shown)
+        }
+        for node in cluster.nodes { try verify(fleet, holds: Self.appSize, in: node) }
+        try cluster.stop()
         return rows
     }
 

@@ -66,7 +66,7 @@ struct BenchLoad {
 
 /// What can be measured; the raw value is the command.
 enum Scenario: String, CaseIterable {
-    case renew, fetch, register, park, wake, scale, loops, mallocs
+    case renew, fetch, register, park, wake, scale, loops, mallocs, cluster
 }
 
 extension Bench {
@@ -81,6 +81,7 @@ extension Bench {
         case .scale: return try scale()
         case .loops: return try loops()
         case .mallocs: return try mallocs()
+        case .cluster: return try cluster()
         }
     }
 }

@@ -44,6 +44,7 @@ struct Options {
           scale      memory and renew rate with many instances
           loops      renew with two loops against one
           mallocs    allocations per request
+          cluster    three nodes: how fast a change shows, what replication costs, a start
           all        everything, as one table
           smoke      everything in tiny sizes; asserts answers, never speed
 

@@ -11,7 +11,7 @@ final class Server {
     let process: pid_t
     private(set) var port: UInt16 = 0
     /// Of a node only.
-    private(set) var adminPort: UInt16?
+    private var adminPort: UInt16?
     private let log: TemporaryFile
     /// Files it reads, kept as long as it runs.
     private let files: [TemporaryFile]
@@ -101,6 +101,14 @@ final class Server {
         }
     }
 
+    /// A connection to the admin port of a node.
+    var admin: Control {
+        get throws {
+            guard let adminPort else { throw BenchError("\(name) has no admin port") }
+            return Control(port: adminPort)
+        }
+    }
+
     func residentBytes() throws -> Int {
         try bench_load.residentBytes(of: process)
     }
@@ -116,8 +124,12 @@ struct Launcher {
     let options: Options
     let cores = Cores()
 
-    /// A node on its own.
-    func node(loops: Int = 1, counter: TemporaryFile? = nil) throws -> Server {
+    /// A node of the one zone; without `seeds` it has nobody to join. `shared`: one of a cluster's,
+    /// which have a core each if there are so many, else all of them the same.
+    func node(
+        loops: Int = 1, counter: TemporaryFile? = nil, host: String = "bench",
+        seeds: [UInt16] = [], shared: Bool = false
+    ) throws -> Server {
         let configuration = try TemporaryFile(
             Array(
                 """
@@ -130,16 +142,18 @@ struct Launcher {
                 DeployEnv = "dev"
 
                 """.utf8))
-        cores.pinGenerator(besides: loops)
+        let coreCount =
+            shared && cores.fit(servers: Cluster.nodeCount) ? Cluster.nodeCount : loops
+        cores.pinGenerator(besides: coreCount)
         return try Server(
             Server.Launch(
                 name: "the node",
                 arguments: [
                     options.server, "serve", "--config", configuration.path,
                     "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--loops", "\(loops)",
-                    "--zone", "sh001", "--env", "dev", "--host", "bench",
-                ],
-                files: [configuration], cores: cores.forServer(loops),
+                    "--zone", "sh001", "--env", "dev", "--host", host,
+                ] + seeds.flatMap { ["--node", "127.0.0.1:\($0)"] },
+                files: [configuration], cores: cores.forServer(coreCount),
                 portMarker: "listening on 127.0.0.1:", adminMarker: "admin on 127.0.0.1:",
                 preload: counter.map { (options.mallocCount, $0.path) }))
     }

@@ -103,10 +103,14 @@ struct Waiters {
 
 /// What a server holds, by its own account.
 enum Gauge {
-    static let name = "discovery_pollers"
-
-    /// The sum of all series of the gauge on the node's admin page.
     static func pollers(_ control: Control) throws -> Int {
+        try sum(of: "discovery_pollers", control)
+    }
+
+    /// The sum of all series of `name` on the node's admin page that have this label.
+    static func sum(
+        of name: String, with label: String = "", _ control: Control
+    ) throws -> Int {
         let reply = try control.exchange(
             RequestTemplate("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
         guard reply.status == 200 else { throw BenchError("/metrics answered \(reply.status)") }
@@ -115,12 +119,13 @@ enum Gauge {
             guard line.starts(with: Array(name.utf8)) else { continue }
             let next = line.dropFirst(name.utf8.count).first
             guard next == UInt8(ascii: " ") || next == UInt8(ascii: "{"),
+                label.isEmpty || Array(line).firstPosition(of: label) != nil,
                 let value = line.split(separator: UInt8(ascii: " ")).last,
                 let number = Double(String(decoding: value, as: UTF8.self))
             else { continue }
             sum = (sum ?? 0) + Int(number)
         }
-        guard let sum else { throw BenchError("/metrics has no gauge \(name)") }
+        guard let sum else { throw BenchError("/metrics has no \(name)") }
         return sum
     }
 

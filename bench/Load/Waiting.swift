@@ -9,11 +9,6 @@ extension Bench {
     private static let parkedBytesMax = 3.5 * 1024
     private static let forgetNanosecondsMax = 100e6
 
-    private func control(ofAdmin node: Server) throws -> Control {
-        guard let port = node.adminPort else { throw BenchError("the node has no admin port") }
-        return Control(port: port)
-    }
-
     /// The timestamp with which a poll of the fleet's first app hangs.
     private func current(_ fleet: Fleet, _ control: Control) throws -> Int {
         let body = try control.succeed(fleet.fetch).body
@@ -28,7 +23,7 @@ extension Bench {
     func park() throws -> [Row] {
         let fleet = Fleet(app: "park", host: "host")
         let node = try launcher.node()
-        let admin = try control(ofAdmin: node)
+        let admin = try node.admin
         try fill(node, fleet, count: Self.appSize)
         let since = try current(fleet, Control(port: node.port))
         // Allocators and caches first grow to their working size.
@@ -104,7 +99,7 @@ extension Bench {
     func wake() throws -> [Row] {
         let fleet = Fleet(app: "wake", host: "host")
         let node = try launcher.node()
-        let admin = try control(ofAdmin: node)
+        let admin = try node.admin
         try fill(node, fleet, count: Self.appSize)
         let body = try Control(port: node.port).succeed(fleet.polls(since: 0)).body
         let baseline = try launcher.baseline(body: body, hold: true)

@@ -234,23 +234,6 @@ int bench_connect(uint16_t port, int nonblocking, int timeout_milliseconds) {
     return descriptor;
 }
 
-int bench_free_port(void) {
-    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (descriptor < 0) {
-        return -errno;
-    }
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    int port = -EADDRINUSE;
-    if (bind(descriptor, (struct sockaddr *)&address, sizeof address) == 0 &&
-        getsockname(descriptor, (struct sockaddr *)&address, &length) == 0) {
-        port = ntohs(address.sin_port);
-    }
-    close(descriptor);
-    return port;
-}
-
 void bench_reset(int descriptor) {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
     setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, sizeof now);

@@ -45,9 +45,6 @@ void bench_remove_file(const char *path);
 /// blocking socket give up after `timeout_milliseconds`. The descriptor or -errno.
 int bench_connect(uint16_t port, int nonblocking, int timeout_milliseconds);
 
-/// A port of 127.0.0.1 that was free a moment ago, or -errno.
-int bench_free_port(void);
-
 /// Closes with a reset: leaves no TIME_WAIT behind that would use up the ports of the next round.
 void bench_reset(int descriptor);
 
