@@ -76,6 +76,9 @@ package enum ExchangeWriter {
     }
 
     private static func append(_ changes: Changes, _ out: inout [UInt8]) {
+        // Room for a batch of renewals at once: most batches hold nothing else.
+        out.reserveCapacity(
+            out.count + changes.bytes.count + changes.renewals.count * renewalBytes + 16)
         out.append(flag: changes.isSameZone)
         out.append(count: changes.renewals.count)
         for renewal in changes.renewals {
@@ -85,6 +88,9 @@ package enum ExchangeWriter {
         }
         append(changes.records, &out)
     }
+
+    /// Of a renewal, behind its key: the version and the silence.
+    private static let renewalBytes = 12
 
     /// Rounded up, so that a lease never ends later on the way. 49 days at most: a lease is over by
     /// then.

@@ -145,6 +145,11 @@ extension Node {
             flight.writes.append((key, write))
             size += record.sizeEstimate
         }
+        let renewalsMax = min(
+            cluster.links[link].outbox.renewalCount, countMax - changes.records.count)
+        changes.renewals.reserveCapacity(renewalsMax)
+        changes.bytes.reserveCapacity(
+            min(renewalsMax * Node.keyBytesUsual, cluster.settings.batchBytesMax))
         while size < cluster.settings.batchBytesMax,
             changes.records.count + changes.renewals.count < countMax,
             let slot = cluster.links[link].outbox.popRenewal()
@@ -168,6 +173,9 @@ extension Node {
         cluster.peers[peer].statistics.renewalsSent += changes.renewals.count
         send(call, .exchange(.changes(changes)), to: peer, &effects)
     }
+
+    /// The bytes of a key that room is made for in a batch.
+    private static let keyBytesUsual = 64
 
     /// A write or a renewal per call, some calls at a time, and of each instance only one.
     private mutating func sendRelays(
