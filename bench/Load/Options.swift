@@ -101,7 +101,7 @@ struct Options {
         }
     }
 
-    /// Sizes for `smoke`: the same code, about ten seconds in a debug build.
+    /// Sizes for `smoke`: the same code, under half a minute in a debug build.
     private mutating func shrink() {
         smoke = true
         rounds = 2
