@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import Testing
 
@@ -22,8 +23,12 @@ private func deferred(port: UInt16 = 0) -> ListenerConfiguration {
         #expect(port != 0)
         #expect(TestSocket.connectError(port: port) == ECONNREFUSED)
         #expect(server.connect().sendAndReceive(get)?.status == 200)
-        for handle in server.group.handles { handle.openListeners() }
-        while TestSocket.connectError(port: port) != 0 { poll(nil, 0, 1) }
+        let opened = DispatchSemaphore(value: 0)
+        for handle in server.group.handles {
+            handle.openListeners { areOpen in if areOpen { opened.signal() } }
+        }
+        for _ in 0..<loops { opened.wait() }
+        #expect(TestSocket.connectError(port: port) == 0)
         // As many as reach both loops with a probability of 1 - 2^-31.
         for _ in 0..<32 {
             let socket = TestSocket(port: port)
@@ -92,7 +97,9 @@ private func deferred(port: UInt16 = 0) -> ListenerConfiguration {
         let port = try #require(SocketAddress.port(of: other))
         let server = try TestServer(listeners: [deferred(port: port)])
         SocketAddress.setOption(other, SOL_SOCKET, SO_REUSEADDR, 0)
-        server.group.handles[0].openListeners()
+        let told = DispatchSemaphore(value: 0)
+        server.group.handles[0].openListeners { areOpen in if !areOpen { told.signal() } }
+        told.wait()
         let failed = server.statistics { $0.listenersNotOpened == 1 }
         #expect(failed.listenersNotOpened == 1)
         #expect(TestSocket.connectError(port: server.port) == ECONNREFUSED)

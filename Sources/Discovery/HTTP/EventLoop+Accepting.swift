@@ -31,7 +31,7 @@ extension EventLoop {
     }
 
     /// Makes those listen that were left for later.
-    func openListeners() {
+    func openListeners() -> Bool {
         for listener in listeners where !listener.isListening {
             do throws(LoopError) {
                 try listener.open()
@@ -41,6 +41,7 @@ extension EventLoop {
             }
         }
         applyPause()
+        return listeners.allSatisfy(\.isListening)
     }
 
     func resumeAccepting(_ reason: AcceptPause) {

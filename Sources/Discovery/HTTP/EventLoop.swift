@@ -211,7 +211,10 @@ internal import Glibc
         handle.mailbox.drain(into: &mail)
         if mail.isEmpty { return }
         if mail.pausesAccepting { pauseAccepting(.requested) }
-        if mail.opensListeners { openListeners() }
+        if !mail.openings.isEmpty {
+            let areOpen = openListeners()
+            for tell in mail.openings { tell(areOpen) }
+        }
         if mail.stops { isStopping = true }
         for addressed in mail.replies {
             if holds(addressed.ticket) { client?.replies(addressed) }

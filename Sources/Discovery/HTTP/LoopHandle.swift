@@ -28,8 +28,11 @@ package final class LoopHandle: Sendable {
 
     /// Makes the listeners listen that were configured as `opensLater`. Has no effect on those that
     /// do already. A listener that cannot stays closed, says why to `LibeventLog` and is counted;
-    /// calling again tries again.
-    package func openListeners() { mailbox.post { $0.opensListeners = true } }
+    /// calling again tries again. `tell` is called on the loop's thread, with whether all of them
+    /// listen; never if the loop ends before.
+    package func openListeners(_ tell: @escaping @Sendable (Bool) -> Void = { _ in }) {
+        mailbox.post { $0.openings.append(tell) }
+    }
 
     /// Takes no further connections from now on, for good. Those pending in the kernel's backlog
     /// stay there until `stop`.

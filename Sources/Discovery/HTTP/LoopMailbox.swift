@@ -13,7 +13,8 @@ final class LoopMailbox: Sendable {
         var messages: [any Sendable] = []
         var names: [ResolvedName] = []
         var wakes = false
-        var opensListeners = false
+        /// Told whether the listeners listen.
+        var openings: [@Sendable (Bool) -> Void] = []
         var pausesAccepting = false
         var stops = false
 
@@ -22,15 +23,14 @@ final class LoopMailbox: Sendable {
             messages.removeAll(keepingCapacity: true)
             names.removeAll()
             wakes = false
-            opensListeners = false
+            openings.removeAll()
             pausesAccepting = false
             stops = false
         }
 
         var isEmpty: Bool {
-            replies.isEmpty && messages.isEmpty && names.isEmpty && !wakes && !opensListeners
-                && !pausesAccepting
-                && !stops
+            replies.isEmpty && messages.isEmpty && names.isEmpty && !wakes && openings.isEmpty
+                && !pausesAccepting && !stops
         }
     }
 

@@ -40,7 +40,7 @@ struct Daemon {
             logger.notice("admin on \(admin)")
         }
         opening.prepare { open(group, queue) }
-        run(.started, on: queue, group)
+        if run(.started, on: queue, group) { opening.begin() }
 
         var signal: Int32 = 0
         unsafe sigwait(&signals, &signal)
@@ -86,8 +86,9 @@ struct Daemon {
         }
     }
 
-    /// Runs the node once, in no loop's turn.
-    private func run(_ input: Input, on queue: NodeQueue, _ group: LoopGroup) {
+    /// Runs the node once, in no loop's turn. Whether it may listen now.
+    @discardableResult
+    private func run(_ input: Input, on queue: NodeQueue, _ group: LoopGroup) -> Bool {
         var turn = Turn(loop: -1, loopCount: group.handles.count)
         turn.batch.inputs.append(input)
         _ = queue.run(&turn, at: Clocks.now)
@@ -95,12 +96,21 @@ struct Daemon {
         let caller = group.handles[NodeClient.callingLoop]
         if !turn.calls.isEmpty { caller.post(message: PeerMail.calls(turn.calls)) }
         caller.post(message: PeerMail.due)
-        if turn.hasJoined { open(group, queue) }
+        return turn.hasJoined
     }
 
-    /// The node is announced only now that it listens.
-    private func open(_ group: LoopGroup, _ queue: NodeQueue) {
-        for handle in group.handles { handle.openListeners() }
+    /// The node is announced only when it listens. False if it cannot.
+    private func open(_ group: LoopGroup, _ queue: NodeQueue) -> Bool {
+        let told = DispatchSemaphore(value: 0)
+        let failures = Atomic(0)
+        for handle in group.handles {
+            handle.openListeners { areOpen in
+                if !areOpen { failures.add(1, ordering: .relaxed) }
+                told.signal()
+            }
+        }
+        for _ in group.handles { told.wait() }
+        if failures.load(ordering: .relaxed) > 0 { return false }
         var listen = configuration.listen
         listen.port = group.ports[0]
         var advertise = configuration.advertise
@@ -112,6 +122,7 @@ struct Daemon {
                 "advertise": "\(advertise)", "zone": "\(configuration.identity.zone)",
                 "env": "\(configuration.identity.env)", "loops": "\(configuration.loops)",
             ])
+        return true
     }
 
     private func stop(_ group: LoopGroup, _ queue: NodeQueue) {
@@ -146,19 +157,18 @@ struct Daemon {
 /// Opens the node's listeners once the other nodes have been heard, unless it is stopped before.
 private final class Opening: Sendable {
     private let queue = DispatchQueue(label: "discovery.opening")
-    private let action = Mutex<(@Sendable () -> Void)?>(nil)
+    private let action = Mutex<(@Sendable () -> Bool)?>(nil)
+    private static let pause = DispatchTimeInterval.seconds(1)
 
-    /// What is to be done; said before the node starts to join.
-    func prepare(_ action: @escaping @Sendable () -> Void) { self.action.withLock { $0 = action } }
+    /// What is to be done, again and again until it returns true; said before the node starts to
+    /// join.
+    func prepare(_ action: @escaping @Sendable () -> Bool) { self.action.withLock { $0 = action } }
 
-    /// Any thread, which does not wait: the action takes a turn of the node's.
+    /// Any thread, which does not wait: the action takes a turn of the node's and of each loop.
     func begin() {
         queue.async { [self] in
-            let action = action.withLock { action in
-                defer { action = nil }
-                return action
-            }
-            action?()
+            guard let action = action.withLock({ $0 }), !action() else { return }
+            queue.asyncAfter(deadline: .now() + Opening.pause) { [self] in begin() }
         }
     }
 

@@ -15,6 +15,8 @@ final class TCPProxy {
 
     private final class Shared: Sendable {
         let mode = Mutex(Mode.open)
+        /// Signalled once for each new mode.
+        let isApplied = DispatchSemaphore(value: 0)
         let isEnded = Mutex(false)
     }
 
@@ -27,8 +29,12 @@ final class TCPProxy {
         let shared = shared
         Thread.detachNewThread {
             let connections = Connections(listener: listener, target: target)
+            var current = Mode.open
             while !shared.isEnded.withLock({ $0 }) {
-                connections.advance(shared.mode.withLock { $0 })
+                let mode = shared.mode.withLock { $0 }
+                if mode != current { shared.isApplied.signal() }
+                current = mode
+                connections.advance(mode)
             }
         }
     }
@@ -37,8 +43,14 @@ final class TCPProxy {
 
     var address: String { "127.0.0.1:\(port)" }
 
-    /// In effect within `Connections.waitMilliseconds`.
-    func set(_ mode: Mode) { shared.mode.withLock { $0 = mode } }
+    /// In effect when this returns.
+    func set(_ mode: Mode) {
+        let isNew = shared.mode.withLock { current in
+            defer { current = mode }
+            return current != mode
+        }
+        if isNew { shared.isApplied.wait() }
+    }
 
     /// Thread of the proxy only.
     private final class Connections {
