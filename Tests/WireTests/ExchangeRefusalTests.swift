@@ -96,7 +96,7 @@ import Testing
     ) -> [UInt8] {
         let count = UInt32(length ?? content.count)
         let bytes = (0..<4).map { UInt8(truncatingIfNeeded: count >> (24 - 8 * UInt32($0))) }
-        let times = Bytes.int(1) + Bytes.int(2) + Bytes.int(3)
+        let times = (1...4).map { Bytes.int($0) }.joined()
         return Bytes.hex(
             "01 01 00 00000000 00000001", Bytes.key, Bytes.int(7), status, times)
             + bytes + content
@@ -198,7 +198,7 @@ import Testing
     }
 
     @Test func `durations are never negative`() throws {
-        let times = Bytes.int(-1) + Bytes.int(.min) + Bytes.int(-3)
+        let times = Bytes.int(-1) + Bytes.int(.min) + Bytes.int(-2) + Bytes.int(-3)
         let bytes = Bytes.hex(
             "01 01 00 00000000 00000002", Bytes.key, Bytes.int(.min), "01", times, "00000014",
             Bytes.content, Bytes.key, Bytes.int(7), "00", Bytes.int(-1))

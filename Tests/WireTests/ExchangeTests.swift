@@ -44,7 +44,7 @@ import Testing
                 region: bytes("r"), version: bytes("v"), addrs: [bytes("x")],
                 metadata: [entry("a", "b")]))
         let registered = Record.Registered(
-            content: content, status: .waiting, registered: 1, up: 2, silence: 3)
+            content: content, status: .waiting, registered: 1, up: 2, latest: 4, silence: 3)
         return Record(key: try instanceKey(), version: 7, state: .registered(registered))
     }
 
@@ -53,7 +53,7 @@ import Testing
     }
 
     private static let heldBytes =
-        key + int(7) + "02" + int(1) + int(2) + int(3) + "00000014"
+        key + int(7) + "02" + int(1) + int(2) + int(4) + int(3) + "00000014"
         + content
     private static let goneBytes = key + int(-1) + "00" + int(9)
 

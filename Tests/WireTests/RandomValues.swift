@@ -74,7 +74,8 @@ struct RandomValues {
     mutating func registered() -> Record.Registered {
         Record.Registered(
             content: content(), status: chance(50) ? .up : .waiting,
-            registered: number(Int64.self), up: number(Int64.self), silence: duration())
+            registered: number(Int64.self), up: number(Int64.self),
+            latest: chance(50) ? nil : max(1, number(Int64.self)), silence: duration())
     }
 
     mutating func record() -> Record {

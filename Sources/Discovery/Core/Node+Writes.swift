@@ -101,14 +101,15 @@ extension Node {
         let app = registry.ensureApplication(appKey)
         let instance = Instance(
             key: key, content: state.content, status: state.status, registered: state.registered,
-            up: state.up, dirty: version, latest: registry.nextLatest(app, stamp: version))
+            up: state.up, dirty: version,
+            latest: state.latest ?? registry.nextLatest(app, stamp: version))
         let slot = registry.insert(instance, app: app, renewed: now.wall - state.silence)
         tombstones.forget(key)
         evictions.forget(key)
         leases.grant(
             slot, zone: key.packed.span.extracting(key.zone.range),
             at: now.monotonic - state.silence)
-        publish(app, zoneOf: key, stamp: version, at: now)
+        publish(app, zoneOf: key, stamp: state.latest ?? version, at: now)
         effects.append(.note(.added(instance)))
         return nil
     }
@@ -136,11 +137,12 @@ extension Node {
         let instance = Instance(
             key: old.key, content: state.content, status: state.status,
             registered: state.registered, up: state.up, dirty: version,
-            latest: isChange ? registry.nextLatest(app, stamp: version) : old.latest)
+            latest: state.latest
+                ?? (isChange ? registry.nextLatest(app, stamp: version) : old.latest))
         let renewed = max(registry.records[Int(slot)].renewed, now.wall - state.silence)
         registry.replace(slot, with: instance, renewed: renewed)
         if isChange {
-            publish(app, zoneOf: old.key, stamp: version, at: now)
+            publish(app, zoneOf: old.key, stamp: state.latest ?? version, at: now)
             effects.append(.note(.replaced(instance)))
         } else {
             registry.touch(app)

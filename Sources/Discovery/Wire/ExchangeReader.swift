@@ -193,12 +193,13 @@ package struct ExchangeReader {
     ) throws(Rejection) -> Record.Registered {
         let registered = try place.number(Int64.self, bytes)
         let up = try place.number(Int64.self, bytes)
+        let latest = try place.number(Int64.self, bytes)
         let silence = try place.duration(bytes)
         let length = Int(try place.number(UInt32.self, bytes))
         let packed = Self.copy(try place.pass(length, bytes), bytes)
         return Record.Registered(
             content: try HeldContent.read(packed, limits), status: status, registered: registered,
-            up: up, silence: silence)
+            up: up, latest: latest == 0 ? nil : latest, silence: silence)
     }
 
     private mutating func stamps(_ bytes: Span<UInt8>) throws(Rejection) -> [AppStamp] {

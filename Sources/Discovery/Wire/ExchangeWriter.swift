@@ -145,6 +145,7 @@ package enum ExchangeWriter {
             out.append(registered.status.rawValue)
             out.append(bigEndian: registered.registered)
             out.append(bigEndian: registered.up)
+            out.append(bigEndian: registered.latest ?? 0)
             out.append(bigEndian: max(0, registered.silence))
             out.append(count: registered.content.packed.count)
             out.append(contentsOf: registered.content.packed)

@@ -32,6 +32,7 @@ extension Node {
         case .cancelled(let age): return mergeCancel(record, age, slot, at: now, &effects)
         case .registered(var state):
             state.silence = min(max(0, state.silence), Duration.day)
+            if let latest = state.latest, isTooFarAhead(latest, now) { state.latest = nil }
             return mergeRegister(record, state, slot, at: now, &effects)
         }
     }
@@ -98,7 +99,7 @@ extension Node {
             state: .registered(
                 Record.Registered(
                     content: instance.content, status: instance.status,
-                    registered: instance.registered, up: instance.up,
+                    registered: instance.registered, up: instance.up, latest: instance.latest,
                     silence: leases.silence(of: slot, at: now))))
     }
 

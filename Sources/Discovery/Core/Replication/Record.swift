@@ -17,18 +17,22 @@ package struct Record: Equatable, Sendable {
         /// Wall nanoseconds, as in `Instance`.
         package var registered: Int64
         package var up: Int64
+        /// The application's `latest_timestamp` when this instance last changed, where that was;
+        /// nil: here and now. Carried along, so that all nodes show the same of it.
+        package var latest: Int64?
         /// How long ago it renewed, nanoseconds: whoever takes it over holds it no longer than this
         /// node does. A duration, because the nodes' clocks differ.
         package var silence: Int64
 
         package init(
             content: InstanceContent, status: InstanceStatus, registered: Int64, up: Int64,
-            silence: Int64
+            latest: Int64? = nil, silence: Int64
         ) {
             self.content = content
             self.status = status
             self.registered = registered
             self.up = up
+            self.latest = latest
             self.silence = silence
         }
     }
