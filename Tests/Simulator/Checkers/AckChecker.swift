@@ -11,7 +11,8 @@ final class AckChecker: Checker {
             started[host.index] = world.now
             return nil
         case .replied(let host, let call, let reply):
-            if case .failed = reply.outcome, let peer = world.host(at: call.address) {
+            // Nonsense, too, ends the wait for a node.
+            if reply.node == nil, let peer = world.host(at: call.address), !peer.isGo {
                 failed[Road(from: host.index, to: peer.index)] = world.now
             }
             return nil

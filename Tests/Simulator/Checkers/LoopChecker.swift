@@ -40,6 +40,10 @@ final class LoopChecker: Checker {
     private var failures: [Road: Int] = [:]
     private var asked: [Lane: Int] = [:]
     private var sent: [Lane: Int] = [:]
+    /// Likewise, once all agree and little is written: nodes that go on telling each other the same
+    /// have a reason each time.
+    private var sentAtRest: [Lane: Int] = [:]
+    private static let restMax = 20
     /// Whom a zone was written to by, each of which may be told what the one before was.
     private var contacts: [Lane: [Int]] = [:]
 
@@ -101,6 +105,7 @@ final class LoopChecker: Checker {
         case (.fetchAll, .all):
             // A comparison with a node of the reference's kind may find anything missing there.
             for provider in world.providers { ask(provider.key) }
+        case (.exchange(.changes), .exchanged): failures[road, default: 0] += 1
         default: break
         }
     }
@@ -114,10 +119,12 @@ final class LoopChecker: Checker {
             if key.packed[key.appid.range].elementsEqual(GoNode.selfAppID) { continue }
             let lane = Lane(road: road, key: key)
             sent[lane, default: 0] += 1
+            if world.phase == .settled { sentAtRest[lane, default: 0] += 1 }
             if contacts[lane]?.last != target.index {
                 contacts[lane, default: []].append(target.index)
             }
             let what = "\(host.name) sent \(Names.text(key)) to \(target.name) "
+            if sentAtRest[lane] ?? 0 > LoopChecker.restMax { return what + "again and again" }
             if isSameZone != isNear { return what + "as if their zones were other ones" }
             let holder = holder(host, key)
             let allowed =

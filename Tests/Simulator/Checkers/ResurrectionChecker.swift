@@ -65,11 +65,10 @@ final class ResurrectionChecker: Checker {
     private func risen(
         _ instance: Instance, _ place: Place, _ host: Host, _ world: World
     ) -> String? {
-        let late: Set<FaultKind> = [.goNodes, .delays, .pauses, .slowNodes, .halfOpen]
         let silence = world.now - (signs[instance.key] ?? world.now)
         guard evicted.removeValue(forKey: place) == instance.dirty,
             silence > world.options.lease + 10 * Duration.second,
-            world.options.faults.isDisjoint(with: late)
+            world.options.faults.isDisjoint(with: FaultKind.makingYounger)
         else { return nil }
         return "\(host.name) holds \(Names.text(instance.key)) again, which ran out there and has "
             + "been silent for \(Trace.text(silence)) s"

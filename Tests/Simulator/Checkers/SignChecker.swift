@@ -95,12 +95,12 @@ final class SignChecker: Checker {
     }
 
     /// A message that was long under way makes an instance younger than it is, as do the nodes of
-    /// the reference's kind, whose messages do not say when the client renewed.
+    /// the reference's kind, whose messages do not say when the client renewed, and what is taken
+    /// for one because of garbage.
     private func judge(
         _ key: InstanceKey, _ silence: Int64, _ host: Host, _ world: World
     ) -> String? {
-        let late: Set<FaultKind> = [.goNodes, .delays, .pauses, .slowNodes, .halfOpen]
-        guard world.options.faults.isDisjoint(with: late), let sign = given[key],
+        guard world.options.faults.isDisjoint(with: FaultKind.makingYounger), let sign = given[key],
             silence + SignChecker.slack < world.now - sign
         else { return nil }
         return "\(host.name) tells that \(Names.text(key)) renewed \(Trace.text(silence)) s ago, "
@@ -110,7 +110,9 @@ final class SignChecker: Checker {
     // MARK: What gets lost
 
     private func lost(_ key: InstanceKey, _ host: Host, _ world: World) -> String? {
+        // What was refused is not said again.
         guard world.phase != .faults, world.options.goNodes.isEmpty,
+            !world.options.faults.contains(.garbage),
             world.now - world.healedAt > SignChecker.recovery,
             world.providers.contains(where: { $0.key == key && $0.state == .alive }),
             let sign = taken[key], world.now - sign.time < world.options.lease * 2 / 3,
@@ -123,4 +125,11 @@ final class SignChecker: Checker {
         return "\(host.name) evicted \(Names.text(key)), which renewed at \(sign.host.name) "
             + "\(Trace.text(world.now - sign.time)) s before"
     }
+}
+
+extension FaultKind {
+    /// Those by which a node can think that an instance renewed later than it did.
+    static let makingYounger: Set<FaultKind> = [
+        .goNodes, .garbage, .delays, .pauses, .slowNodes, .halfOpen,
+    ]
 }

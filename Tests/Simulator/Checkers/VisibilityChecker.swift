@@ -9,6 +9,11 @@ final class VisibilityChecker: Checker {
     /// By then all nodes have started and found each other.
     private static let quiet = 15 * Duration.second
 
+    /// What leaves the network whole.
+    private static let harmless: Set<FaultKind> = [
+        .skew, .drift, .wallSteps, .clientLoss, .tightLimits,
+    ]
+
     /// In the order of their time.
     private var awaited: [SourceWrite] = []
     private var first = 0
@@ -34,7 +39,7 @@ final class VisibilityChecker: Checker {
 
     private func isWhole(_ world: World) -> Bool {
         world.options.goNodes.isEmpty && world.options.script.isEmpty
-            && world.options.faults.isSubset(of: [.skew, .drift, .wallSteps, .clientLoss])
+            && world.options.faults.isSubset(of: VisibilityChecker.harmless)
     }
 
     private func judge(_ write: SourceWrite, _ world: World) -> String? {

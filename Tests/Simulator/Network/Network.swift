@@ -10,6 +10,7 @@ struct Network {
     private var clientLoss: Int
     private var duplication: Int
     private var slowness: Int
+    private var garbage: Int
     private let slowestDelay: Int64
     private static let zonesMax = 4
 
@@ -22,13 +23,14 @@ struct Network {
         clientLoss = options.faults.contains(.clientLoss) ? options.loss : 0
         duplication = options.faults.contains(.duplication) ? options.duplication : 0
         slowness = options.faults.contains(.delays) ? options.slowness : 0
+        garbage = options.faults.contains(.garbage) ? options.garbage : 0
         slowestDelay = options.slowestDelay
     }
 
     mutating func heal() {
         for index in cuts.indices { cuts[index] = 0 }
         for index in zoneCuts.indices { zoneCuts[index] = 0 }
-        (loss, clientLoss, duplication, slowness) = (0, 0, 0, 0)
+        (loss, clientLoss, duplication, slowness, garbage) = (0, 0, 0, 0, 0)
     }
 
     /// Cuts are counted, because two faults may cut the same way.
@@ -63,6 +65,21 @@ struct Network {
     /// When a second copy of the same message arrives, if the network makes one.
     mutating func secondDelay(after delay: Int64) -> Int64? {
         random.chance(duplication) ? delay + random.time(0...3 * Duration.second) : nil
+    }
+
+    /// What arrives instead of the answer to this request, if something in between answers. It does
+    /// not name a node.
+    mutating func spoiled(_ request: PeerRequest?) -> PeerReply? {
+        guard let request, random.chance(garbage) else { return nil }
+        let outcome: PeerReply.Outcome
+        switch (random.number(0...3), request) {
+        case (0, _): outcome = .failed("HTTP 503")
+        case (1, _): outcome = .refused("HTTP 400")
+        case (_, .exchange): outcome = .exchanged(.same)
+        case (_, .fetchAll): outcome = .all([])
+        case (_, .probe), (_, .relay), (_, .set): outcome = .answered(code: -500, nil)
+        }
+        return PeerReply(node: nil, outcome: outcome)
     }
 
     /// Between a client and a host.

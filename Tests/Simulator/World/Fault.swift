@@ -23,6 +23,12 @@ package enum FaultKind: String, CaseIterable, Sendable {
     case lateStarts = "late-starts"
     /// Requests of clients get lost too, and answers to them.
     case clientLoss = "client-loss"
+    /// Something in between answers instead of the node: with an error, or with nonsense.
+    case garbage
+    /// Only the first node is known to the others from the start: through it they find each other.
+    case fewSeeds = "few-seeds"
+    /// Batches, pages and steps that hold one or two things, so that little needs many of them.
+    case tightLimits = "tight-limits"
 }
 
 /// One change of the world.
@@ -105,7 +111,9 @@ struct FaultPlan {
         case .wallSteps:
             let step = random.time(-10 * Duration.minute...10 * Duration.minute)
             add(from, .stepWall(host, by: step))
-        case .goNodes, .loss, .duplication, .delays, .skew, .drift, .lateStarts, .clientLoss: break
+        case .goNodes, .loss, .duplication, .delays, .skew, .drift, .lateStarts, .clientLoss,
+            .garbage, .fewSeeds, .tightLimits:
+            break
         }
     }
 

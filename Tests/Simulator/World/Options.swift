@@ -22,6 +22,8 @@ package struct Options: Sendable {
     /// Chance that a message takes up to `slowestDelay`, permille.
     var slowness = 0
     var slowestDelay = 5 * Duration.second
+    /// Chance of an answer to be replaced by nonsense, permille.
+    var garbage = 0
     /// How many faults of a kind that lasts.
     var faultsEach = 2
     var faults: Set<FaultKind> = []
@@ -64,13 +66,17 @@ package struct Options: Sendable {
         loss = random.number(1...200)
         duplication = random.number(1...100)
         slowness = random.number(1...100)
-        slowestDelay = random.time(Duration.millisecond...8 * Duration.second)
+        let slowest = random.chance(100) ? Duration.minute : 8 * Duration.second
+        slowestDelay = random.time(Duration.millisecond...slowest)
+        garbage = random.number(1...100)
         faultsEach = random.number(1...3)
         changeInterval = Int64(random.number(3...40)) * Duration.second
         if faults.contains(.goNodes), count > 1 {
             for node in 0..<count where random.chance(400) { goNodes.append(node) }
             if goNodes.count == count { goNodes.removeLast() }
         }
+        // Nodes of the reference's kind forget whom they cannot see, seeds too.
+        if !goNodes.isEmpty { faults.remove(.fewSeeds) }
     }
 
     package mutating func remove(_ kind: FaultKind) {
@@ -111,13 +117,16 @@ package struct Options: Sendable {
             + "lease \(lease / Duration.second) s, ceiling \(ceiling / Duration.second) s, "
             + "polls held \(pollHold / Duration.second) s, loss \(loss) and duplication "
             + "\(duplication) and slowness \(slowness) of 1000 up to "
-            + "\(slowestDelay / Duration.millisecond) ms; "
+            + "\(slowestDelay / Duration.millisecond) ms, garbage \(garbage); "
             + (kinds.isEmpty ? "no faults" : kinds)
     }
 
     /// How long a healthy cluster may take to agree.
     var convergenceBound: Int64 {
-        20 * Duration.second + (goNodes.isEmpty ? 0 : comparisonInterval)
+        // Whoever fell out of the members is found again by two comparisons, of the one and of the
+        // other with the node between them, before they are compared with each other.
+        let rejoining = faults.contains(.fewSeeds) ? 20 * Duration.second : 0
+        return 20 * Duration.second + rejoining + (goNodes.isEmpty ? 0 : comparisonInterval)
     }
 
     /// Shorter than in production, so that runs are.

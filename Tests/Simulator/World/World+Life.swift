@@ -13,9 +13,9 @@ extension World {
         lastChange = now
         trace.add(now, host.name, "start", "for the \(host.incarnation). time")
         let moment = host.clock.moment(at: now)
-        let seeds = hosts.map {
-            ClusterSettings.Seed(address: $0.address, zone: $0.zoneName)
-        }
+        let isFew = options.faults.contains(.fewSeeds)
+        let known = isFew ? hosts.filter { $0.index == 0 || $0 === host } : hosts
+        let seeds = known.map { ClusterSettings.Seed(address: $0.address, zone: $0.zoneName) }
         if host.isGo {
             let node = GoNode(
                 zone: host.zoneName, address: host.address, hostname: "node\(host.index)",
@@ -48,6 +48,15 @@ extension World {
         settings.cluster.digestRows = 8
         settings.cluster.digestLeavesPerRow = 8
         settings.cluster.comparisonInterval = options.comparisonInterval
+        if options.faults.contains(.tightLimits) {
+            settings.wakesPerStepMax = 1
+            settings.evictionsPerStepMax = 1
+            settings.cluster.batchCountMax = 2
+            settings.cluster.batchBytesMax = 300
+            settings.cluster.pageBytesMax = 300
+            settings.cluster.entriesMax = 2
+            settings.cluster.relaysMax = 1
+        }
         return settings
     }
 

@@ -52,8 +52,9 @@ extension World {
         switch sender {
         case .host(let index, let incarnation, let call):
             guard let delay = network.delay(from: host, to: hosts[index]) else { return }
+            let reply = network.spoiled(hosts[index].calls[call]?.request) ?? reply()
             queue.push(
-                .replied(host: index, incarnation: incarnation, call: call, reply()),
+                .replied(host: index, incarnation: incarnation, call: call, reply),
                 at: now + delay)
         case .provider(let index, let serial):
             guard let delay = network.clientDelay(host) else { return }

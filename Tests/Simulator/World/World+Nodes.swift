@@ -43,8 +43,13 @@ extension World {
             host.due = .max
             return
         }
-        // `Int64.min` is at once. A deadline that a pause has passed stays as it is.
-        host.due = due == .min ? host.clock.moment(at: now).monotonic : due
+        // A deadline that a pause has passed stays as it is; `Int64.min` is at once, more of the
+        // same.
+        if due > .min {
+            host.due = due
+        } else if !host.hasOverslept {
+            host.due = host.clock.moment(at: now).monotonic
+        }
         let time = host.clock.time(of: due, now: now)
         if time > now { host.idleTicks = 0 }
         if let tickAt = host.tickAt, tickAt <= time, tickAt >= now { return }

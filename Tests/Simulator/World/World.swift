@@ -165,7 +165,7 @@ package final class World {
                 let index = hosts.count
                 var clock = HostClock(
                     monotonicStart: Int64(random.number(1...100_000)) * Duration.second)
-                let offset = random.time(-5 * Duration.minute...5 * Duration.minute)
+                let offset = random.time(-Duration.hour...Duration.hour)
                 let drift = Int64(random.number(-500...500))
                 if options.faults.contains(.skew) { clock.wallOffset = offset }
                 if options.faults.contains(.drift) { clock.drift = drift }

@@ -30,7 +30,7 @@ extension Node {
         if old.health == .healthy, old.kind == cluster.peers[peer].kind, !isRestarted { return }
         cluster.areLinksStale = true
         if cluster.peers[peer].isSelf { return }
-        cluster.peers[peer].hasMissed = old.health == .lost && !old.hasLived
+        cluster.peers[peer].isNew = !old.hasLived && cluster.joining == nil
         if old.health == .lost || isRestarted {
             compareSoon(with: peer, at: now.monotonic)
         }
@@ -189,7 +189,6 @@ extension Node {
             let known = cluster.links.firstIndex { $0.destination == destination }
             guard let known else {
                 cluster.links.append(cluster.makeLink(to: destination, contact: contact))
-                catchUp(cluster.links.count - 1, at: now)
                 continue
             }
             if cluster.links[known].contact != contact {
@@ -201,16 +200,16 @@ extension Node {
                 }
             }
         }
+        for link in cluster.links.indices { catchUp(link, at: now) }
     }
 
-    /// A comparison finds the writes that a node missed while nothing was kept for it, but not the
-    /// renewals: it would evict what renewed here meanwhile. A node that joins asks itself.
+    /// A comparison finds the writes that a node missed before it was found, but not the renewals:
+    /// it would evict what renewed here meanwhile. A node that joins asks itself.
     private mutating func catchUp(_ link: Int, at now: Int64) {
-        guard let contact = cluster.links[link].contact, cluster.joining == nil,
-            let peer = cluster.peers.index(of: contact),
-            cluster.peers[peer].hasMissed, cluster.peers[peer].kind == .own
+        guard let peer = cluster.healthyContact(of: link), cluster.peers[peer].isNew,
+            cluster.peers[peer].kind == .own
         else { return }
-        cluster.peers[peer].hasMissed = false
+        cluster.peers[peer].isNew = false
         for slot in registry.records.indices where registry.records[slot].instance != nil {
             cluster.links[link].outbox.renew(UInt32(slot), at: now)
         }

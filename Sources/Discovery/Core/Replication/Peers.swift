@@ -22,8 +22,8 @@ struct Peers {
         var health = Health.untried
         /// It has answered before: only such a node is written to while it is lost.
         var hasLived = false
-        /// It was lost before it ever answered, so nothing was kept for it.
-        var hasMissed = false
+        /// It has been found just now: nothing was kept for it before.
+        var isNew = false
         /// It is this node itself.
         var isSelf = false
         /// It answers, but takes this node for none of the cluster: lost until that changes.
