@@ -75,7 +75,7 @@ struct Network {
         switch (random.number(0...3), request) {
         case (0, _): outcome = .failed("HTTP 503")
         case (1, _): outcome = .refused("HTTP 400")
-        case (_, .exchange): outcome = .exchanged(.same)
+        case (_, .exchange): outcome = .exchanged(.same(isProtected: false))
         case (_, .fetchAll): outcome = .all([])
         case (_, .probe), (_, .relay), (_, .set): outcome = .answered(code: -500, nil)
         }

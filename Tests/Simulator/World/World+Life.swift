@@ -54,7 +54,7 @@ extension World {
             settings.cluster.batchCountMax = 2
             settings.cluster.batchBytesMax = 300
             settings.cluster.pageBytesMax = 300
-            settings.cluster.entriesMax = 2
+            settings.cluster.entriesBytesMax = 100
             settings.cluster.relaysMax = 1
         }
         return settings
