@@ -8,7 +8,6 @@ extension EndToEndTests {
         {
             let group = try NodeGroup(["sh001", "sh001", "sh002"], starts: false)
             let took = try seconds { try group.start(0) }
-            print("a start without the others takes \(took) s")
             #expect(took < 2, "\(took) s")
             #expect(try group[0].adminPage("/readyz").status == 200)
             #expect(try group[0].register("a").code == 0)

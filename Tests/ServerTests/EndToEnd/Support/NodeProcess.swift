@@ -132,6 +132,20 @@ final class NodeProcess {
 
     // MARK: Ending it
 
+    /// Stops it until SIGCONT, and returns when it does nothing any more: its threads stop one
+    /// after the other, the last of them late on a busy machine.
+    func pause() throws {
+        child.send(SIGSTOP)
+        let tasks = "/proc/\(child.id)/task"
+        let hasStopped = try eventually {
+            try FileManager.default.contentsOfDirectory(atPath: tasks).allSatisfy { task in
+                let text = try String(contentsOfFile: "\(tasks)/\(task)/stat", encoding: .utf8)
+                return text.drop { $0 != ")" }.dropFirst(2).first == "T"
+            }
+        }
+        if !hasStopped { throw Failure("it does not stop") }
+    }
+
     func stop(_ signal: Int32 = SIGTERM, within seconds: Double = 10) -> ChildProcess.Ending {
         child.send(signal)
         return child.waitForEnd(within: seconds)
