@@ -59,6 +59,7 @@ for name in "${names[@]}"; do
     mutation=$here/$name.txt
     what=$(sed -n 1p "$mutation")
     file=$(sed -n 2p "$mutation")
+    cp "$scratch/tree/$file" "$scratch/whole"
     if ! mutate "$scratch/tree/$file" "$(section "$mutation" is)" \
         "$(section "$mutation" becomes)"; then
         echo "$name: the text it replaces is not in $file, or more than once" >&2
@@ -69,7 +70,7 @@ for name in "${names[@]}"; do
         echo "$name: does not compile" >&2
         exit 2
     fi
-    cp "$root/$file" "$scratch/tree/$file"
+    cp "$scratch/whole" "$scratch/tree/$file"
     result=$("$scratch/build/release/simulate" --seeds "$seeds" --lines 0 --announce \
         2>/dev/null || true)
     checker=$(sed -n 's/^\([a-z-]*\), [0-9.]* s after the start: .*/\1/p' <<<"$result" | head -1)
