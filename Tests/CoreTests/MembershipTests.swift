@@ -127,4 +127,19 @@ struct MembershipTests {
         cluster.wait(40 * Duration.second)
         #expect(node.hosts() == ["theirs"])
     }
+
+    @Test func `a node that starts again takes what is left of it for no other node`() {
+        let cluster = TestCluster()
+        cluster.start("d1", seeds: ["d2"])
+        cluster.start("d2", seeds: ["d1"])
+        cluster.wait(5 * Duration.second)
+        cluster.kill("d1")
+        cluster.wait(5 * Duration.second)
+        let again = cluster.start("d1", seeds: ["d2"])
+        cluster.wait(5 * Duration.second)
+        #expect(again.node.nodes.map(\.address) == ["d1", "d2"])
+        let lost = again.notes.count { if case .peerLost = $0 { true } else { false } }
+        #expect(lost == 0)
+        #expect(again.hosts(app: "infra.discovery") == ["d1", "d2"])
+    }
 }

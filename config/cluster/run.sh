@@ -56,7 +56,7 @@ echo "Ctrl-C stops all five; kill with the id of its process stops one."
 # with the last one.
 while [ ${#running[@]} -gt 0 ]; do
     code=0
-    wait -n -p id "${!running[@]}" || code=$?
+    wait -n -p id "${!running[@]}" 2>/dev/null || code=$?
     echo "${running[$id]} has ended with $code"
     unset "running[$id]"
 done

@@ -23,8 +23,8 @@ package struct Node: ~Copyable {
     let selfAppKey: AppKey
     /// This node's own instance has no lease: it lives as long as the node.
     var selfSlot: UInt32?
-    /// Its key, from the announcement on.
-    var selfKey: InstanceKey?
+    /// Its key.
+    let selfKey: InstanceKey
     /// `started` was said: before, nobody is called.
     var hasStarted = false
     /// When it was last made newer than what others told of it, monotonic.
@@ -68,10 +68,17 @@ package struct Node: ~Copyable {
         protectedUntil =
             settings.startupProtection > 0
             ? now.monotonic.addingSaturated(settings.startupProtection) : nil
-        guard let key = AppKey(env: Array(settings.env.utf8), appid: Node.selfAppID) else {
-            preconditionFailure("env is at most \(PackedKey.fieldBytesMax) bytes, checked at start")
+        let env = Array(settings.env.utf8)
+        guard let appKey = AppKey(env: env, appid: Node.selfAppID),
+            let key = InstanceKey(
+                env: env, appid: Node.selfAppID, zone: Array(settings.zone.utf8),
+                hostname: Array(settings.hostname.utf8))
+        else {
+            preconditionFailure(
+                "names are at most \(PackedKey.fieldBytesMax) bytes, checked at the start")
         }
-        selfAppKey = key
+        selfAppKey = appKey
+        selfKey = key
     }
 
     /// When to call `step` with `.ticked`, monotonic; nil: nothing is waiting. `Int64.min`: now.

@@ -116,8 +116,10 @@ extension Node {
         var members: [(address: String, zone: String, version: Int64)] = []
         if let app = selfApp {
             for group in registry.applications[Int(app)].zones {
-                for slot in group.members where slot != ZoneGroup.hole && slot != selfSlot {
+                for slot in group.members where slot != ZoneGroup.hole {
                     let instance = registry.instance(at: slot)
+                    // Also before it is announced: what others remember of an earlier start.
+                    if instance.key == selfKey { continue }
                     guard let address = Node.address(of: instance) else { continue }
                     let zone = instance.key.packed[instance.key.zone.range]
                     members.append(
@@ -241,12 +243,8 @@ extension Node {
     /// the other nodes to find it. `address` is the host:port that it is reached at.
     mutating func announce(address: String, at now: Moment) {
         self.address = address
-        guard selfSlot == nil,
-            let key = InstanceKey(
-                env: Array(settings.env.utf8), appid: Node.selfAppID,
-                zone: Array(settings.zone.utf8), hostname: Array(settings.hostname.utf8))
-        else { return }
-        selfKey = key
+        if selfSlot != nil { return }
+        let key = selfKey
         // What others remember of it: an earlier start, or its end.
         var version = now.wall
         if let buried = tombstones.version(of: key) {
@@ -315,7 +313,8 @@ extension Node {
             guard let awaited = cluster.awaited.removeValue(forKey: number) else { continue }
             effects.append(.answer(awaited.request, .done))
         }
-        guard let slot = selfSlot, let key = selfKey else { return }
+        guard let slot = selfSlot else { return }
+        let key = selfKey
         let version = max(now.wall, registry.instance(at: slot).dirty.addingSaturated(1))
         remove(slot, version: version, at: now)
         for link in cluster.links.indices {
