@@ -1,3 +1,4 @@
+import DiscoveryCore
 import Glibc
 
 /// The seed of a random test: from the environment, or drawn anew. Printed with every failure.
@@ -14,19 +15,6 @@ struct Seed: CustomStringConvertible {
         }
     }
 
-    var generator: SplitMix64 { SplitMix64(state: value) }
+    var generator: SplitMix64 { SplitMix64(seed: value) }
     var description: String { "\(variable)=\(value)" }
-}
-
-/// Small, and the same on every machine.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed &>> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed &>> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed &>> 31)
-    }
 }

@@ -33,7 +33,7 @@ final class Simulation {
     private let end: Int64
 
     init(seed: UInt64, duration: Int64) {
-        random = SplitMix64(state: seed)
+        random = SplitMix64(seed: seed)
         let slices = Int.random(in: 1...600, using: &random)
         test = TestNode {
             $0.wakesPerStepMax = slices

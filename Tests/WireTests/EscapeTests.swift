@@ -52,7 +52,7 @@ import Testing
             power *= 10
             values += [power - 1, power, power + 1, -power, power &* 7 / 3, power / 7 * 9]
         }
-        var random = SeededRandom(seed: 1)
+        var random = SplitMix64(seed: 1)
         for _ in 0..<20_000 {
             let word = random.next() >> UInt64.random(in: 0..<64, using: &random)
             values.append(Int64(bitPattern: word))

@@ -39,7 +39,7 @@ import Testing
         "1e400", "\\ud800", "\\u", "é", ":", "&&&&", "true", "0", " ", "\u{FEFF}",
     ].map { bytes($0) }
 
-    static func mutated(_ source: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
+    static func mutated(_ source: [UInt8], _ random: inout SplitMix64) -> [UInt8] {
         var result = source
         for _ in 0..<Int.random(in: 0...6, using: &random) {
             let index = Int.random(in: 0...result.count, using: &random)
@@ -63,7 +63,7 @@ import Testing
 
     @Test func `no request traps, and what is accepted is sound`() throws {
         Self.tellSeed()
-        var random = SeededRandom(seed: Self.seed)
+        var random = SplitMix64(seed: Self.seed)
         var reader = RequestReader()
         var batch = Batch()
         var accepted = 0
@@ -210,7 +210,7 @@ import Testing
 
     @Test func `the form reader reads what the plain one reads`() throws {
         Self.tellSeed()
-        var random = SeededRandom(seed: Self.seed)
+        var random = SplitMix64(seed: Self.seed)
         let end = ContinuousClock.now + .seconds(Int64(Self.seconds)) / 2
         while ContinuousClock.now < end {
             let form = Self.mutated(Self.forms.randomElement(using: &random) ?? "", &random)
@@ -220,7 +220,7 @@ import Testing
 }
 
 extension FuzzTests {
-    private static func mutated(_ source: String, _ random: inout SeededRandom) -> [UInt8] {
+    private static func mutated(_ source: String, _ random: inout SplitMix64) -> [UInt8] {
         mutated(bytes(source), &random)
     }
 }

@@ -3,9 +3,9 @@
 
 /// Random values of everything that nodes tell each other, as large and as odd as they may be.
 struct RandomValues {
-    var random: SeededRandom
+    var random: SplitMix64
 
-    init(seed: UInt64) { random = SeededRandom(seed: seed) }
+    init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
     private static let names = [
         "a", "a-b", "dev", "infra.discovery", "\"", "<&>", "你好", "😀", "é", " ", "%41", "+", "&=",

@@ -70,7 +70,7 @@ final class GoNode {
         self.address = address
         self.hostname = hostname
         self.seeds = seeds
-        random = SplitMix64(state: seed)
+        random = SplitMix64(seed: seed)
     }
 
     var sortedKeys: [InstanceKey] {

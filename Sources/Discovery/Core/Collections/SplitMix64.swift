@@ -1,11 +1,11 @@
 /// The only randomness in Core: repeatable from its seed. Spreads probes and comparisons in time,
 /// so that nodes which lost a peer together do not all call it at once.
-struct SplitMix64 {
+package struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var value = state
         value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9

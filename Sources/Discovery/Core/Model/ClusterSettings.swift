@@ -26,7 +26,7 @@ package struct ClusterSettings: Sendable {
     package var outboxMax = 100_000
     /// Writes and renewals in one batch.
     package var batchCountMax = 1_024
-    /// Bytes in one batch, unless its first record alone is larger.
+    /// A batch with so many bytes takes no further record: it has at most one more.
     package var batchBytesMax = 64 * 1024
     /// Requests under way to one node of the reference's kind, which takes one write in each.
     package var relaysMax = 8
@@ -46,7 +46,7 @@ package struct ClusterSettings: Sendable {
     /// How often everything is compared with a node that knows no digest; it costs as much as the
     /// registry is large.
     package var comparisonInterval = 5 * Duration.minute
-    /// Bytes of records in one page or answer, unless the first record alone is larger.
+    /// A page or answer with so many bytes takes no further leaf, or record.
     package var pageBytesMax = 512 * 1024
     /// Bytes in one `Exchange.entries`, unless its first leaf alone is larger; the rest follows in
     /// the next.

@@ -46,7 +46,6 @@ extension Node {
         case .all, .exchanged:
             refused(flight, on: link, peer, "an answer to another question", at: now, &effects)
         }
-        cluster.areLinksStale = true
     }
 
     /// The node holds another version of what it was told to renew.

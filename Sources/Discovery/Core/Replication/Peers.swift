@@ -103,8 +103,7 @@ package struct PeerStatistics: Equatable, Sendable {
     package var renewalsSent = 0
     package var calls = 0
     package var callsFailed = 0
-    /// Writes and renewals that were sent again, or given up for the digest to find, because the
-    /// node did not answer.
+    /// Writes that were told again because the node did not answer.
     package var retries = 0
     /// Writes it did not take, whatever was tried.
     package var refused = 0

@@ -22,7 +22,8 @@ final class PeerCaller {
     /// Reads the answers of fetch/all, which take seconds where there are a million instances.
     private let bulk = DispatchQueue(label: "discovery.peers", qos: .utility)
 
-    /// Beyond the pages of `ClusterSettings.pageBytesMax` there is at most one record more.
+    /// Above `ClusterSettings.pageBytesMax` a page has the rest of its last leaf: mostly a few
+    /// instances.
     private static let replyBytesMax = 4 << 20
 
     init(loop: EventLoop, node: NodeID, token: String, limits: WireLimits) {

@@ -22,6 +22,30 @@ extension EndToEndTests {
             try group.waitUntilMet(within: 5)
         }
 
+        /// Starts the first node until it is seen while it joins, which lasts a second: on a busy
+        /// machine that may be over before anybody asks.
+        private func startCaughtJoining(_ group: NodeGroup) throws -> NodeProcess {
+            let joining = "not ready: asking the other nodes what they hold\n"
+            for _ in 0..<10 {
+                let node = try group.start(0, waits: false)
+                var isRefused = false
+                if try node.adminPage("/readyz").text == joining {
+                    do {
+                        _ = try HTTPClient(port: group.seats[0].port.number)
+                    } catch {
+                        isRefused = true
+                    }
+                    // Still joining, so it was joining when it was called.
+                    if try node.adminPage("/readyz").text == joining {
+                        #expect(isRefused, "its port is open before it has joined")
+                        return node
+                    }
+                }
+                try group.kill(0)
+            }
+            throw Failure("no start was caught while it joined")
+        }
+
         @Test func `a peer that accepts and says nothing holds up neither start nor writes`() throws
         {
             let port = try ReservedPort()
@@ -30,12 +54,9 @@ extension EndToEndTests {
             let group = try NodeGroup(
                 ["sh001", "sh001"], cluster: "join_seconds = 1", proxies: [nil, proxy],
                 ports: [try ReservedPort(), port], starts: false)
-            var node = try group.start(0, waits: false)
-            let joining = "not ready: asking the other nodes what they hold\n"
-            #expect(try node.adminPage("/readyz").text == joining)
-            #expect(throws: Failure.self) { try HTTPClient(port: group.seats[0].port.number) }
+            var node = try startCaughtJoining(group)
             let took = try seconds { try node.waitUntilListening() }
-            #expect((0.3..<2).contains(took), "\(took) s")
+            #expect(took < 2, "\(took) s")
             let written = try seconds { _ = try node.register("a") }
             #expect(written < 0.3, "\(written) s")
             #expect(try eventually { try node.statuses()[proxy.address] == 1 })
