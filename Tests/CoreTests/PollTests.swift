@@ -339,29 +339,6 @@ import Testing
         #expect(views.count == 1)
     }
 
-    @Test(arguments: [0, 15, 25, 60, 3600])
-    func `a poll is held for its whole time, however quiet the node was before`(seconds: Int64) {
-        let test = TestNode()
-        test.wait(seconds * Duration.second)
-        let id = test.poll([("a.b", 0)])
-        test.wait(29_900 * Duration.millisecond)
-        #expect(test.take(id) == nil)
-        test.wait(200 * Duration.millisecond)
-        #expect(test.take(id)?.code == -304)
-    }
-
-    @Test func `a poll is held for its whole time while an older one waits`() {
-        let test = TestNode()
-        let old = test.poll([("a.b", 0)])
-        test.wait(25 * Duration.second)
-        let new = test.poll([("a.b", 0)])
-        test.wait(29_900 * Duration.millisecond)
-        #expect(test.take(old)?.code == -304)
-        #expect(test.take(new) == nil)
-        test.wait(200 * Duration.millisecond)
-        #expect(test.take(new)?.code == -304)
-    }
-
     @Test func `a poll whose time ends with the last instance is told of the empty list`() {
         let test = TestNode()
         _ = test.register("h1")

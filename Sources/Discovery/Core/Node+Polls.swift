@@ -120,13 +120,11 @@ extension Node {
                     application.count(in: zone, InstanceStatus.up.mask) > 0
                 ))
         }
+        let hold = max(0, min(poll.hold, settings.pollHold))
         let waiter = Watchers.Waiter(
             request: id, zone: zone, env: env, isSingle: poll.isSingle, wantsAll: poll.wantsAll,
-            first: Watchers.none)
-        let hold = max(0, min(poll.hold, settings.pollHold))
-        watchers.park(
-            waiter, targets: subscriptions, until: now.monotonic.addingSaturated(hold),
-            at: now.monotonic)
+            deadline: now.monotonic.addingSaturated(hold), first: Watchers.none)
+        watchers.park(waiter, targets: subscriptions, at: now.monotonic)
     }
 
     // MARK: Leaving

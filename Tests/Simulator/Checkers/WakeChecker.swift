@@ -26,6 +26,8 @@ final class WakeChecker: Checker {
         case .noted(let host, let note): noted(note, host, world)
         case .answered(let host, _, let request, .polledMany):
             return woken(request, host, world)
+        case .answered(let host, _, let request, .notModified):
+            return early(request, host, world)
         case .ended: return leftBehind(world)
         default: break
         }
@@ -71,6 +73,16 @@ final class WakeChecker: Checker {
         let age = world.now - changed
         guard zone.isEmpty, age > Duration.second else { return nil }
         return what + "of what had changed \(Trace.text(age)) s before"
+    }
+
+    /// To be told that nothing has changed is worth the wait only.
+    private func early(_ request: PendingRequest, _ host: Host, _ world: World) -> String? {
+        guard case .client(.poll(let app, _, _, let hold)) = request.request else { return nil }
+        let held = host.clock.moment(at: world.now).monotonic - request.monotonic
+        return held < hold
+            ? "\(host.name) told a poll of app.\(app) after \(Trace.text(held)) s that nothing had"
+                + " changed"
+            : nil
     }
 
     private func leftBehind(_ world: World) -> String? {

@@ -14,6 +14,8 @@ struct Watchers {
         var env: [UInt8]?
         var isSingle: Bool
         var wantsAll: Bool
+        /// When it is answered in any case, monotonic.
+        let deadline: Int64
         /// The head of its own list of subscriptions, in the order of the request.
         var first: UInt32
     }
@@ -100,7 +102,7 @@ struct Watchers {
     /// `targets` in the order of the request; each application at most once.
     mutating func park(
         _ waiter: Waiter, targets: [(app: UInt32, latest: Int64, seen: Int64, had: Bool)],
-        until deadline: Int64, at now: Int64
+        at now: Int64
     ) {
         let index: UInt32
         if let vacant = vacantWaiters.popLast() {
@@ -124,9 +126,10 @@ struct Watchers {
             last = subscription
         }
         byRequest[waiter.request] = index
-        // Else the deadline could lie beyond the horizon, and the poll would end before it.
+        // As far as others that are still to be told let it, so that the deadline is within the
+        // horizon if it can be.
         wheel.catchUp(to: now)
-        wheel.schedule(index, at: deadline)
+        wheel.schedule(index, at: waiter.deadline)
     }
 
     func waiter(of request: RequestID) -> UInt32? { byRequest[request] }
@@ -159,7 +162,15 @@ struct Watchers {
         vacantWaiters.append(waiter)
     }
 
-    mutating func popExpired(at now: Int64) -> UInt32? { wheel.popDue(at: now) }
+    mutating func popExpired(at now: Int64) -> UInt32? {
+        while let waiter = wheel.popDue(at: now) {
+            let deadline = waiters[Int(waiter)].deadline
+            if deadline <= now { return waiter }
+            // It came when the wheel was behind, and its deadline was beyond the horizon.
+            wheel.schedule(waiter, at: deadline)
+        }
+        return nil
+    }
 
     /// Any waiter, while there is one. Ordered by deadline, so it is the same in every run.
     mutating func popAny() -> UInt32? { wheel.popDue(at: Int64.max / 2) }
