@@ -107,6 +107,31 @@ struct RepairTests {
         #expect(nodes[1].take(poll)?.view?.hosts == ["h1", "h2"])
     }
 
+    @Test func `who has seen a change that was lost is told of the next one`() {
+        let cluster = TestCluster()
+        let seeds = ["d1", "d2"]
+        let first = cluster.start("d1", seeds: seeds)
+        let second = cluster.start("d2", seeds: seeds)
+        cluster.wait(5 * Duration.second)
+        first.now.wall += Duration.hour
+        register(first, "h1")
+        cluster.wait(15 * Duration.second)
+        cluster.cut("d1", "d2")
+        register(second, "lost")
+        let told = latest(second)
+        #expect(told > latest(first))
+        cluster.kill("d2")
+        cluster.cuts = []
+        cluster.wait(Duration.second)
+        let again = cluster.start("d2", seeds: seeds)
+        #expect(again.hosts() == ["h1"])
+        // Its clock is behind too: both changes move the same timestamp on.
+        register(again, "h2")
+        let poll = again.poll([("a.b", told)])
+        cluster.wait(31 * Duration.second)
+        #expect(again.take(poll)?.view?.hosts == ["h1", "h2"])
+    }
+
     @Test func `a restart beside a node of the reference does not take timestamps back`() {
         let cluster = TestCluster()
         let other = cluster.record("go")

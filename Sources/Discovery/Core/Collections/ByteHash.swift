@@ -39,7 +39,7 @@ struct ByteHash {
     }
 
     /// Multiplies to 128 bits and folds them: each bit in reaches each bit out.
-    private static func mix(_ value: UInt64) -> UInt64 {
+    static func mix(_ value: UInt64) -> UInt64 {
         let product = (value ^ 0xA076_1D64_78BD_642F).multipliedFullWidth(by: 0xE703_7ED1_A0B4_28DB)
         return product.high ^ product.low
     }

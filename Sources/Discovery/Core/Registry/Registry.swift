@@ -159,10 +159,17 @@ struct Registry {
     }
 
     /// What `publish` makes it: instances carry the stamp of the change that stores them.
+    ///
+    /// A change with an older stamp, of a node whose clock is behind, moves it on by a microsecond
+    /// or less, and how far depends on the change. Counted on by one, a change that is lost with
+    /// its node and the next one that is not would give one timestamp to two contents, and who has
+    /// heard of the first would never hear of the second.
     func nextLatest(_ app: UInt32, stamp: Int64) -> Int64 {
         let latest = applications[Int(app)].latest
         if isJoining { return max(stamp, latest) }
-        return max(stamp, max(latest, latestFloor).addingSaturated(1))
+        let last = max(latest, latestFloor)
+        if stamp > last { return stamp }
+        return last.addingSaturated(1 + Int64(ByteHash.mix(UInt64(bitPattern: stamp)) % 1_024))
     }
 
     /// Takes over another node's timestamp of the application if it is higher; whether it was.
