@@ -14,6 +14,8 @@ final class LeaseChecker: Checker {
 
     /// When a client renewed or registered at the node, on its monotonic clock.
     private var renewals: [Place: Int64] = [:]
+    /// The step that took it away there last.
+    private var removals: [Place: Int] = [:]
     /// When it was heard of anywhere, by the world's time.
     private var signs: [InstanceKey: Int64] = [:]
     /// When each host evicted within the last minute or so, and how many instances it has.
@@ -40,6 +42,7 @@ final class LeaseChecker: Checker {
             case .removed(let key):
                 counts[host.index] -= 1
                 renewals[Place(host: host.index, key: key)] = nil
+                removals[Place(host: host.index, key: key)] = world.stepCount
             case .evicted(let key, let silence):
                 silences.append(silence)
                 return evicted(key, host, world)
@@ -74,7 +77,10 @@ final class LeaseChecker: Checker {
     }
 
     private func note(_ key: InstanceKey, _ request: PendingRequest, _ host: Host) {
-        renewals[Place(host: host.index, key: key)] = request.monotonic
+        // The answer may have waited for other nodes, and what was registered is cancelled by now:
+        // what is there again is of an older sign.
+        let place = Place(host: host.index, key: key)
+        if removals[place] ?? 0 < request.step { renewals[place] = request.monotonic }
         signs[key] = request.arrived
     }
 
