@@ -66,7 +66,7 @@ struct MembershipTests {
         reference.answer = { request in
             switch request {
             case .exchange: .failed("HTTP status 404")
-            case .fetchAll: .all([])
+            case .fetchAll: .all([], skipped: 0)
             case .probe, .relay, .set: .answered(code: 0, nil)
             }
         }
@@ -123,7 +123,9 @@ struct MembershipTests {
         cluster.wait(20 * Duration.second)
         #expect(node.node.nodes.first { $0.address == "go" }?.status == 0, "it answers")
         #expect(reference.calls.count { $0 == .fetchAll } == 1)
-        reference.answer = { $0 == .fetchAll ? .all([record]) : .answered(code: 0, nil) }
+        reference.answer = {
+            $0 == .fetchAll ? .all([record], skipped: 0) : .answered(code: 0, nil)
+        }
         cluster.wait(40 * Duration.second)
         #expect(node.hosts() == ["theirs"])
     }
@@ -141,5 +143,85 @@ struct MembershipTests {
         let lost = again.notes.count { if case .peerLost = $0 { true } else { false } }
         #expect(lost == 0)
         #expect(again.hosts(app: "infra.discovery") == ["d1", "d2"])
+    }
+
+    @Test func `what a node missed is told at whichever of its addresses answers`() {
+        let cluster = TestCluster()
+        cluster.aliases = ["seed2": "d2"]
+        let first = cluster.start("d1", seeds: ["d1", "seed2"])
+        let second = cluster.start("d2", seeds: ["d1"])
+        for host in 0..<20 { _ = register(first, "h\(host)") }
+        cluster.wait(5 * Duration.second)
+        #expect(first.targets == ["seed2"])
+        cluster.cuts = ["d1>seed2", "d1>d2"]
+        for _ in 0..<3 {
+            for host in 0..<20 { _ = first.renew("h\(host)") }
+            cluster.wait(25 * Duration.second)
+        }
+        cluster.cuts = ["d1>seed2"]
+        cluster.wait(20 * Duration.second)
+        #expect(first.targets == ["d2"])
+        #expect(second.hosts().count == 20)
+        #expect(second.node.statistics.evictions == 0)
+    }
+
+    @Test func `who has left makes room for who comes`() {
+        let node = TestNode { $0.cluster.nodesMax = 1 }
+        var batch = Batch()
+        batch.inputs.append(.started)
+        node.step(batch)
+        func join(_ host: String) -> Registration {
+            Registration(
+                key: key(host, app: "infra.discovery"),
+                content: content(addrs: ["http://\(host):7171"]), status: .up)
+        }
+        _ = node.send { id, _ in .registered(id, join("p1")) }
+        #expect(node.targets == ["p1:7171"])
+        let gone = key("p1", app: "infra.discovery").packed
+        _ = node.send { id, batch in
+            batch.inputs.append(
+                .cancelled(RequestID(900), Cancellation(key: append(gone, to: &batch))))
+            return .registered(id, join("p2"))
+        }
+        #expect(node.targets == ["p2:7171"])
+        #expect(node.node.peersRefused == 0)
+    }
+
+    @Test func `of too many announced nodes some are taken in, and the others counted`() {
+        let node = TestNode { $0.cluster.nodesMax = 100 }
+        for host in 0..<1_100 {
+            _ = node.register("p\(host)", app: "infra.discovery", addrs: ["http://p\(host):1"])
+        }
+        #expect(node.node.peersRefused == 1_000)
+        #expect(node.targets.count == 100)
+    }
+
+    @Test func `where one node of another zone fails to tell what it holds, the next is asked`() {
+        let cluster = TestCluster()
+        let record = Record(
+            key: key("theirs", zone: "sh002"), version: TestNode.start.wall,
+            state: .registered(
+                Record.Registered(
+                    content: content(), status: .up, registered: 1, up: 1, silence: 0)))
+        for address in ["x1", "x2", "x3"] {
+            cluster.record(address).answer = { request in
+                if request != .fetchAll { return .answered(code: 0, nil) }
+                return address == "x1" ? .failed("reset") : .all([record], skipped: 0)
+            }
+        }
+        let node = cluster.start("d1", seeds: ["d1"], zones: ["sh002": ["x1", "x2", "x3"]])
+        #expect(node.hosts() == ["theirs"])
+        let asked = ["x1", "x2", "x3"].map { address in
+            cluster.recorders[address]?.calls.count { $0 == .fetchAll }
+        }
+        #expect(asked == [1, 1, 0])
+        let told = node.notes.compactMap {
+            if case .joined(let nodes, let of, let instances) = $0 {
+                [nodes, of, instances]
+            } else {
+                nil
+            }
+        }
+        #expect(told == [[3, 4, 1]])
     }
 }

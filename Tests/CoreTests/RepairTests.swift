@@ -151,7 +151,8 @@ struct RepairTests {
         other.answer = { request in
             guard case .fetchAll = request else { return .answered(code: 0, nil) }
             return .all(
-                [Record(key: stored.key, version: stored.dirty, state: .registered(state))])
+                [Record(key: stored.key, version: stored.dirty, state: .registered(state))],
+                skipped: 0)
         }
         let again = cluster.start("d1", seeds: ["go"])
         #expect(again.hosts() == ["h1"])
@@ -244,7 +245,7 @@ struct RepairTests {
                 Record.Registered(
                     content: content(), status: .up, registered: 1, up: 1, silence: 0)))
         reference.answer = { request in
-            request == .fetchAll ? .all([record]) : .answered(code: 0, nil)
+            request == .fetchAll ? .all([record], skipped: 0) : .answered(code: 0, nil)
         }
         let node = cluster.start("d1", seeds: ["d1", "go"])
         #expect(node.hosts() == ["theirs"])

@@ -5,12 +5,14 @@ import DiscoveryCore
 final class TestCluster {
     /// A node that is not one: it writes down what it is sent, and answers as it is told.
     final class Recorder {
+        /// Nil: it is of the reference's kind.
+        var id: NodeID?
         var calls: [PeerRequest] = []
         /// Nil: it never answers, and the caller's time runs out.
         var answer: (PeerRequest) -> PeerReply.Outcome? = { request in
             switch request {
             case .probe, .relay, .set: .answered(code: 0, nil)
-            case .fetchAll: .all([])
+            case .fetchAll: .all([], skipped: 0)
             case .exchange: .refused("no such page")
             }
         }
@@ -176,7 +178,7 @@ final class TestCluster {
                     Pending(from: address, call: call, due: now.monotonic + call.timeout))
                 return
             }
-            feed(caller, .peerReplied(call.id, PeerReply(node: nil, outcome: outcome)))
+            feed(caller, .peerReplied(call.id, PeerReply(node: recorder.id, outcome: outcome)))
             return
         }
         guard let callee = nodes[aliases[call.address] ?? call.address], callee.isAnnounced else {
@@ -210,7 +212,7 @@ extension TestNode {
             return .answered(code: take(send { id, _ in .askedForNodes(id) })?.code ?? -500, nil)
         case .fetchAll:
             guard case .fetchedAll(let view)? = take(send { id, _ in .fetchedAll(id) }) else {
-                return .failed("answered code -500")
+                return .unable("answered code -500")
             }
             return .all(
                 view.rows.map { row in
@@ -221,7 +223,7 @@ extension TestNode {
                                 content: row.instance.content, status: row.instance.status,
                                 registered: row.instance.registered, up: row.instance.up,
                                 silence: now.wall - row.renewed)))
-                })
+                }, skipped: 0)
         case .relay(let relay): return serve(relay)
         case .set(let changes, let version, let isSameZone):
             let origin: Origin = isSameZone ? .peer : .zone

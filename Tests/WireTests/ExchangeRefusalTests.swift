@@ -83,6 +83,15 @@ import Testing
                 == sentence)
     }
 
+    /// Each would be walked once more.
+    @Test(arguments: [
+        ("01 05 00000002 00000007 00000007 00000000", "got 7 behind 7"),
+        ("01 05 00000000 00000002 00000008 00000007", "got 7 behind 8"),
+    ])
+    func `leaves are named once, in order`(digits: String, sentence: String) {
+        #expect(refusal(Bytes.hex(digits)) == "leaves must ascend, " + sentence)
+    }
+
     @Test func `a key ends with its fourth field`() {
         let short = Bytes.hex(
             "01 01 00 00000000 00000001 03646576 0161 017a f068", Bytes.int(5), "00",

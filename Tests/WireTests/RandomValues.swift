@@ -118,8 +118,7 @@ struct RandomValues {
         default:
             .entries(
                 Entries(
-                    instanceLeaves: list(3) { $0.number(UInt32.self) },
-                    appLeaves: list(3) { $0.number(UInt32.self) },
+                    instanceLeaves: leaves(), appLeaves: leaves(),
                     instances: list(4) {
                         Entries.Entry(
                             key: $0.key(), version: $0.number(Int64.self),
@@ -127,6 +126,10 @@ struct RandomValues {
                     },
                     apps: list(3) { $0.stamp() }))
         }
+    }
+
+    private mutating func leaves() -> [UInt32] {
+        Set(list(3) { $0.number(UInt32.self) }).sorted()
     }
 
     mutating func reply() -> ExchangeReply {

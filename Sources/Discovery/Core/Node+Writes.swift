@@ -39,7 +39,7 @@ extension Node {
             return
         }
         let known = stored.map { registry.instance(at: $0).dirty } ?? .min
-        let buried = tombstones.version(of: key) ?? .min
+        let buried = tombstones.version(of: key, at: now.monotonic) ?? .min
         let version = max(now.wall, max(known, buried).addingSaturated(1))
         let state = Record.Registered(
             content: registration.content, status: registration.status, registered: now.wall,

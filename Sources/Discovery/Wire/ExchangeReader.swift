@@ -126,8 +126,8 @@ package struct ExchangeReader {
     }
 
     private mutating func entries(_ bytes: Span<UInt8>) throws(Rejection) -> Entries {
-        let instanceLeaves = try numbers(UInt32.self, bytes)
-        let appLeaves = try numbers(UInt32.self, bytes)
+        let instanceLeaves = try leaves(bytes)
+        let appLeaves = try leaves(bytes)
         let count = try place.count(of: "entries", bytesMin: Size.entry, bytes)
         var entries: [Entries.Entry] = []
         entries.reserveCapacity(count)
@@ -215,6 +215,15 @@ package struct ExchangeReader {
 
     private mutating func instanceKey(_ bytes: Span<UInt8>) throws(Rejection) -> InstanceKey {
         InstanceKey(packed: Self.copy(try place.key(4, bytes), bytes))
+    }
+
+    /// Ascending, so that each is looked at once.
+    private mutating func leaves(_ bytes: Span<UInt8>) throws(Rejection) -> [UInt32] {
+        let leaves = try numbers(UInt32.self, bytes)
+        for (leaf, next) in zip(leaves, leaves.dropFirst()) where leaf >= next {
+            throw Rejection("leaves must ascend, got \(next) behind \(leaf)")
+        }
+        return leaves
     }
 
     private mutating func numbers<Number: FixedWidthInteger>(

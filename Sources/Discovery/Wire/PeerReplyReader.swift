@@ -1,12 +1,5 @@
 package import DiscoveryCore
 
-/// What an answer of another node was read as.
-package struct PeerReading: Equatable, Sendable {
-    package var outcome: PeerReply.Outcome
-    /// Instances of fetch/all that are none by our rules.
-    package var skippedCount = 0
-}
-
 /// Reads what other nodes answer: JSON as the reference writes it, or the bytes of an exchange. Of
 /// what is neither it gives a sentence for the log.
 package enum PeerReplyReader {
@@ -29,24 +22,24 @@ package enum PeerReplyReader {
     package static func read(
         _ question: Question, status: Int, contentType: Span<UInt8>?, body: Span<UInt8>,
         now: Int64, limits: WireLimits = WireLimits()
-    ) -> PeerReading {
-        guard status == 200 else { return PeerReading(outcome: outcome(ofStatus: status)) }
+    ) -> PeerReply.Outcome {
+        guard status == 200 else { return outcome(ofStatus: status) }
         do {
             switch question {
-            case .probe, .write: return PeerReading(outcome: try answer(body, limits))
+            case .probe, .write: return try answer(body, limits)
             case .fetchAll: return try all(body, now, limits)
-            case .exchange:
-                return PeerReading(outcome: try exchanged(contentType, body, limits))
+            case .exchange: return try exchanged(contentType, body, limits)
             }
         } catch {
-            return PeerReading(outcome: .failed(error.message))
+            return .failed(error.message)
         }
     }
 
-    /// 400 and 413 are about the request, all others about the node.
+    /// 400 and 413 are about the request, those from 500 on about either.
     private static func outcome(ofStatus status: Int) -> PeerReply.Outcome {
         let sentence = "answered with HTTP status \(status)"
-        return status == 400 || status == 413 ? .refused(sentence) : .failed(sentence)
+        if status == 400 || status == 413 { return .refused(sentence) }
+        return status >= 500 ? .unable(sentence) : .failed(sentence)
     }
 
     private static func answer(
@@ -59,22 +52,22 @@ package enum PeerReplyReader {
 
     private static func all(
         _ body: Span<UInt8>, _ now: Int64, _ limits: WireLimits
-    ) throws(Rejection) -> PeerReading {
+    ) throws(Rejection) -> PeerReply.Outcome {
         let answer = try decode(PeerJSON.All.self, body, limits.fetchAllBytesMax)
         guard answer.code == 0 else {
-            return PeerReading(outcome: .answered(code: answer.code, nil))
+            return .answered(code: answer.code, nil)
         }
         guard let apps = answer.apps else { throw Rejection("answered without data") }
         var records: [Record] = []
-        var skippedCount = 0
+        var skipped = 0
         for instance in apps.joined() {
             if let record = instance.value?.record(at: now, limits) {
                 records.append(record)
             } else {
-                skippedCount += 1
+                skipped += 1
             }
         }
-        return PeerReading(outcome: .all(records), skippedCount: skippedCount)
+        return .all(records, skipped: skipped)
     }
 
     /// The bytes of an exchange, or why there are none: in JSON, as every refusal.
@@ -89,7 +82,8 @@ package enum PeerReplyReader {
         return switch Refusal(rawValue: answer.code) {
         case .invalid: .refused(sentence)
         case .forbidden: .forbidden(sentence)
-        case .protected, .overloaded, nil: .failed(sentence)
+        case .protected, .overloaded: .unable(sentence)
+        case nil: .failed(sentence)
         }
     }
 

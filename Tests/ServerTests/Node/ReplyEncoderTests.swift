@@ -17,9 +17,36 @@ import Testing
         let nodes = (0..<count).map {
             NodeEntry(address: "10.0.0.\($0):7171", status: 0, zone: "sh001")
         }
-        var composed = ComposedBodies()
-        encoder.encode(.nodes(nodes), to: RequestID(1), in: &turn, composed: &composed)
+        var (composed, exchanges) = (ComposedBodies(), LivingBodies())
+        encoder.encode(
+            .nodes(nodes), to: RequestID(1), in: &turn, composed: &composed,
+            exchanges: &exchanges)
         return turn
+    }
+
+    @Test func `large answers to other nodes are bounded together, whoever asks`() throws {
+        var (composed, exchanges) = (ComposedBodies(), LivingBodies(bytesMax: 250_000))
+        let leaves = ExchangeReply.leaves(
+            instances: Array(repeating: 7, count: 12_000), apps: [])
+        func reply(_ turn: inout Turn) throws -> Turn.Reply {
+            encoder.encode(
+                .exchanged(leaves), to: RequestID(1), in: &turn, composed: &composed,
+                exchanges: &exchanges)
+            return try #require(turn.replies.last)
+        }
+        var turn = Turn(loop: 0, loopCount: 1)
+        #expect(try reply(&turn).code == .exchanged)
+        #expect(try reply(&turn).code == .exchanged)
+        let refused = try reply(&turn)
+        #expect(refused.code == .overloaded)
+        guard case .shared(let body) = refused.body else {
+            Issue.record("one refusal serves all")
+            return
+        }
+        #expect(body.count < 200)
+        // They were sent, or their asker went away.
+        turn.removeAll()
+        #expect(try reply(&turn).code == .exchanged)
     }
 
     @Test func `a turn kept the memory of all the large answers it had ever given`() throws {

@@ -122,7 +122,7 @@ extension GoNode {
     func replied(_ call: UInt64, _ reply: PeerReply, at now: Moment) {
         guard let errand = calls.removeValue(forKey: call) else { return }
         switch reply.outcome {
-        case .all(let records): return pulled(records, at: now)
+        case .all(let records, _): return pulled(records, at: now)
         case .answered(let code, let record):
             if errand.isRenewal, code == -404, let key = errand.key, let stored = instances[key] {
                 if let id = errand.request { waiting[id, default: 0] += 1 }
@@ -131,7 +131,7 @@ extension GoNode {
                     to: errand.address, isSameZone: errand.isSameZone)
             }
             if errand.isRenewal, code == -409, let record { adopt(record, errand, at: now) }
-        case .failed, .refused, .forbidden, .exchanged: break
+        case .failed, .unable, .refused, .forbidden, .exchanged: break
         }
         if errand.request == nil, errand.key == nil { return pulled([], at: now) }
         if let id = errand.request { settle(id, code: 0) }

@@ -87,13 +87,14 @@ enum Delivery {
         switch answer {
         case .exchanged(let reply): return .exchanged(reply)
         case .fetchedAll(let view):
-            return .all(view.rows.map { record($0.instance, renewed: $0.renewed, wall) })
+            return .all(
+                view.rows.map { record($0.instance, renewed: $0.renewed, wall) }, skipped: 0)
         case .renewed(let instance, let renewed), .conflict(let instance, let renewed),
             .outdated(let instance, let renewed):
             return .answered(code: code(answer), record(instance, renewed: renewed, wall))
         case .refused(let refusal, let sentence):
             if case .exchange = request {
-                return refusal == .invalid ? .refused(sentence) : .failed(sentence)
+                return refusal == .invalid ? .refused(sentence) : .unable(sentence)
             }
             return .answered(code: refusal.rawValue, nil)
         default: return .answered(code: code(answer), nil)
@@ -129,7 +130,7 @@ enum Delivery {
             return PeerReply(node: nil, outcome: .refused("404 page not found"))
         }
         if let all = reply.all {
-            return PeerReply(node: nil, outcome: .all(isToGo ? all : all.map(split)))
+            return PeerReply(node: nil, outcome: .all(isToGo ? all : all.map(split), skipped: 0))
         }
         return PeerReply(
             node: nil,

@@ -73,10 +73,10 @@ struct Network {
         guard let request, random.chance(garbage) else { return nil }
         let outcome: PeerReply.Outcome
         switch (random.number(0...3), request) {
-        case (0, _): outcome = .failed("HTTP 503")
+        case (0, _): outcome = .unable("HTTP 503")
         case (1, _): outcome = .refused("HTTP 400")
         case (_, .exchange): outcome = .exchanged(.same(isProtected: false))
-        case (_, .fetchAll): outcome = .all([])
+        case (_, .fetchAll): outcome = .all([], skipped: 0)
         case (_, .probe), (_, .relay), (_, .set): outcome = .answered(code: -500, nil)
         }
         return PeerReply(node: nil, outcome: outcome)

@@ -92,11 +92,12 @@ enum Signature {
     static func text(_ outcome: PeerReply.Outcome) -> String {
         switch outcome {
         case .failed(let sentence): return "failed, \(sentence)"
+        case .unable(let sentence): return "unable, \(sentence)"
         case .refused(let sentence): return "refused, \(sentence)"
         case .forbidden(let sentence): return "forbidden, \(sentence)"
         case .answered(let code, let record):
             return "\(code)" + (record.map { text([$0]) } ?? "")
-        case .all(let records): return text(records)
+        case .all(let records, let skipped): return "\(text(records)), \(skipped) skipped"
         case .exchanged(.changes(let wanted, let newer)):
             return "wants \(wanted), newer\(text(newer))"
         case .exchanged(.page(let page)):

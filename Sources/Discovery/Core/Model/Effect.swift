@@ -116,6 +116,11 @@ package enum Note: Sendable {
     case relayRefused(String, reason: String)
     /// More writes than `countMax` waited for a node: they are left to a comparison.
     case outboxOverflowed(String, countMax: Int)
+    /// The keys in one leaf of the digest have too many bytes to be compared; told at most once a
+    /// minute.
+    case leafTooLarge(bytes: Int, bytesMax: Int)
+    /// Instances in the answer to `fetchAll` were none by our rules; told at most once a minute.
+    case recordsSkipped(String, count: Int)
     /// A version too far ahead of this node's clock; told at most once a minute.
     case versionRefused(InstanceKey, version: Int64)
     /// Another node, or this one before its restart, told something newer of this node's own

@@ -29,9 +29,13 @@ struct Tombstones {
     var count: Int { tombstones.count }
     var nextDue: Int64? { order.first?.deadline }
 
-    /// The version of the cancel, nil if there is none.
-    func version(of key: InstanceKey) -> Int64? {
-        tombstones.isEmpty ? nil : tombstones[key]?.version
+    /// The version of the cancel, nil if there is none. One that is over by its age may still lie
+    /// behind one that was heard of earlier and lasts longer.
+    func version(of key: InstanceKey, at now: Int64) -> Int64? {
+        guard !tombstones.isEmpty, let tombstone = tombstones[key], tombstone.deadline > now else {
+            return nil
+        }
+        return tombstone.version
     }
 
     /// How long ago the cancel was heard of, nanoseconds.
@@ -45,7 +49,7 @@ struct Tombstones {
     mutating func bury(_ key: InstanceKey, version: Int64, age: Int64 = 0, at now: Int64) {
         if age >= self.age { return }
         let deadline = now.addingSaturated(self.age - age)
-        if let known = tombstones[key], known.version >= version { return }
+        if let known = self.version(of: key, at: now), known >= version { return }
         tombstones[key] = Tombstone(version: version, deadline: deadline)
         order.append(Burial(key: key, deadline: deadline))
         // Renewed tombstones leave dead entries; they may not outnumber the living for ever.

@@ -87,11 +87,12 @@ struct Cluster {
 
     func linkIndex(of number: UInt32) -> Int? { links.firstIndex { $0.number == number } }
 
+    /// The peer a link writes to.
+    func peerIndex(of link: Int) -> Int? { links[link].contact.flatMap { peers.index(of: $0) } }
+
     /// The peer a link writes to, if it is healthy.
     func healthyContact(of link: Int) -> Int? {
-        guard let contact = links[link].contact, let index = peers.index(of: contact),
-            peers[index].health == .healthy
-        else { return nil }
+        guard let index = peerIndex(of: link), peers[index].health == .healthy else { return nil }
         return index
     }
 
@@ -117,7 +118,13 @@ struct Joining {
     /// Those of this node's own kind that answered while another one was the source.
     var queued: [UInt32] = []
     var hasSource = false
-    /// Zones of which one node has told what it holds, or is doing so.
-    var zones: [String] = []
-    var instances = 0
+    /// Zones of which one node has told what it holds, or is doing so; the others of the zone wait
+    /// in case it fails.
+    var zones: [Zone] = []
+
+    struct Zone {
+        let name: String
+        var source: UInt32
+        var queued: [UInt32] = []
+    }
 }

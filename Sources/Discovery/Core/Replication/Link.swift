@@ -20,7 +20,10 @@ struct Link {
     }
 
     let number: UInt32
-    let destination: Destination
+    var destination: Destination
+    /// The node in this zone that it leads to, as far as it has told its name: under another
+    /// address it is still that one.
+    var node: NodeID?
     /// The number of the peer that is written to; nil while the zone has none that lives.
     var contact: UInt32?
     var outbox = Outbox()

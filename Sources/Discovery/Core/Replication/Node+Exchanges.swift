@@ -18,11 +18,12 @@ extension Node {
         let origin: Origin = changes.isSameZone ? .peer : .zone
         var wanted: [UInt32] = []
         var newer: [Record] = []
+        var size = 0
         for record in changes.records {
             statistics.recordsReceived += 1
             switch merge(record, at: now, &effects) {
             case .taken: relay([record.key], from: origin, at: now)
-            case .stale(let own): newer.append(own)
+            case .stale(let own): append(own, to: &newer, &size)
             case .same:
                 // A register that changed nothing is a sign of life all the same.
                 if case .registered(let state) = record.state {
@@ -45,10 +46,17 @@ extension Node {
             } else if instance.dirty < renewal.version {
                 wanted.append(UInt32(index))
             } else {
-                newer.append(record(at: slot, now.monotonic))
+                append(record(at: slot, now.monotonic), to: &newer, &size)
             }
         }
         return .changes(wanted: wanted, newer: newer)
+    }
+
+    /// What an answer has no room for is found by a comparison.
+    private func append(_ record: Record, to newer: inout [Record], _ size: inout Int) {
+        if size >= cluster.settings.pageBytesMax { return }
+        newer.append(record)
+        size += record.sizeEstimate
     }
 
     private mutating func extendLease(
@@ -62,7 +70,10 @@ extension Node {
         _ slot: UInt32, silence: Int64, from origin: Origin, at now: Moment
     ) {
         let silence = min(max(0, silence), Duration.day)
-        registry.renew(slot, wall: now.wall - silence)
+        // The client may have renewed here since.
+        if silence < leases.silence(of: slot, at: now.monotonic) {
+            registry.renew(slot, wall: now.wall - silence)
+        }
         leases.renew(slot, at: now.monotonic - silence)
         relayRenewal(slot, from: origin, at: now.monotonic)
     }
@@ -119,14 +130,17 @@ extension Node {
                 page.next = leaf
                 break
             }
-            for slot in registry.digest.slots(in: leaf) {
+            // A leaf is told whole, but for one that was made large on purpose: what is cut off of
+            // it a comparison finds.
+            let sizeMax = 4 * cluster.settings.pageBytesMax
+            for slot in registry.digest.slots(in: leaf) where size < sizeMax {
                 let record = record(at: slot, now.monotonic)
                 page.records.append(record)
                 size += record.sizeEstimate
             }
-            for app in registry.appDigest.slots(in: leaf) {
+            for app in registry.appDigest.slots(in: leaf) where size < sizeMax {
                 page.stamps.append(stamp(of: app))
-                size += 64
+                size += Node.stampSize
             }
         }
         return .exchanged(.page(page))
@@ -136,6 +150,9 @@ extension Node {
         let application = registry.applications[Int(app)]
         return AppStamp(app: application.key, latest: application.latest)
     }
+
+    /// About what an application and its timestamp take on the wire.
+    private static let stampSize = 64
 
     // MARK: Entries
 
@@ -157,13 +174,15 @@ extension Node {
         return entries
     }
 
-    /// Compares, and takes over timestamps that are higher there.
+    /// Compares, and takes over timestamps that are higher there. Ends with the leaf in which the
+    /// answer is full.
     private mutating func settle(_ entries: Entries, at now: Moment) -> Differences {
         var theirs: [InstanceKey: Entries.Entry] = [:]
         for entry in entries.instances { theirs[entry.key] = entry }
         var differences = Differences(wanted: [], records: [], stamps: [], isPartial: false)
         var size = 0
         for leaf in entries.instanceLeaves where Int(leaf) < registry.digest.leaves.count {
+            if differences.isPartial { break }
             for slot in registry.digest.slots(in: leaf) {
                 let instance = registry.instance(at: slot)
                 let told = theirs.removeValue(forKey: instance.key)
@@ -179,7 +198,7 @@ extension Node {
             theirs[entry.key] = nil
             settleMissing(entry, &differences, &size, at: now)
         }
-        settle(entries.apps, in: entries.appLeaves, &differences, at: now)
+        settle(entries.apps, in: entries.appLeaves, &differences, &size, at: now)
         return differences
     }
 
@@ -201,7 +220,8 @@ extension Node {
     ) {
         // An entry outside of the leaves it belongs to says nothing.
         if registry.find(entry.key.packed.span) != nil { return }
-        guard let buried = tombstones.version(of: entry.key), buried >= entry.version,
+        guard let buried = tombstones.version(of: entry.key, at: now.monotonic),
+            buried >= entry.version,
             let record = record(of: entry.key, at: now.monotonic)
         else {
             differences.wanted.append(entry.key)
@@ -213,16 +233,23 @@ extension Node {
 
     private mutating func settle(
         _ stamps: [AppStamp], in leaves: [UInt32], _ differences: inout Differences,
-        at now: Moment
+        _ size: inout Int, at now: Moment
     ) {
         var theirs: [AppKey: Int64] = [:]
         for stamp in stamps { theirs[stamp.app] = stamp.latest }
         for leaf in leaves where Int(leaf) < registry.appDigest.leaves.count {
+            if size >= cluster.settings.pageBytesMax {
+                differences.isPartial = true
+                break
+            }
             for app in registry.appDigest.slots(in: leaf) {
                 let own = stamp(of: app)
                 let latest = theirs[own.app] ?? 0
                 if latest > own.latest, !isTooFarAhead(latest, now) { align(app, to: latest) }
-                if latest < own.latest { differences.stamps.append(own) }
+                if latest < own.latest {
+                    differences.stamps.append(own)
+                    size += Node.stampSize
+                }
             }
         }
     }

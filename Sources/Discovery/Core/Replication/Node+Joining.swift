@@ -14,7 +14,6 @@ extension Node {
     }
 
     private mutating func finishJoining(at now: Moment, _ effects: inout [Effect]) {
-        let instances = cluster.joining?.instances ?? 0
         // Nodes of the reference do not tell the timestamps of applications, and those of their
         // instances may be older than what this node has told before it was started anew.
         if cluster.joining?.hasSource != true { registry.raiseTimestamps(to: startWall) }
@@ -26,7 +25,8 @@ extension Node {
             effects.append(
                 .note(
                     .joined(
-                        nodes: living, of: cluster.peers.all.count, instances: instances)))
+                        nodes: living, of: cluster.peers.all.count,
+                        instances: registry.instanceCount)))
         }
         effects.append(.joined)
     }
@@ -47,12 +47,21 @@ extension Node {
         }
         if known.zone != settings.zone {
             // One node of each other zone is enough.
-            if cluster.joining?.zones.contains(known.zone) == true {
-                settled(peer, isComplete: false, at: now, &effects)
+            let zones = cluster.joining?.zones ?? []
+            if let zone = zones.firstIndex(where: { $0.name == known.zone }) {
+                cluster.joining?.zones[zone].queued.append(known.number)
                 return
             }
-            cluster.joining?.zones.append(known.zone)
+            cluster.joining?.zones.append(Joining.Zone(name: known.zone, source: known.number))
         }
+        startLearning(from: peer, at: now, &effects)
+    }
+
+    /// Asks a node what it holds, for the first time.
+    private mutating func startLearning(
+        from peer: Int, at now: Moment, _ effects: inout [Effect]
+    ) {
+        let known = cluster.peers[peer]
         switch known.kind {
         case .reference: startFetchingAll(from: peer, at: now, &effects)
         case .own where cluster.joining?.source == nil && cluster.joining?.hasSource == false:
@@ -80,6 +89,7 @@ extension Node {
             cluster.joining?.hasSource = isComplete
             startQueued(at: now, &effects)
         }
+        settleZone(of: number, isComplete: isComplete, at: now, &effects)
         if cluster.joining?.waiting.isEmpty == true { finishJoining(at: now, &effects) }
     }
 
@@ -101,6 +111,34 @@ extension Node {
         }
     }
 
+    /// The one asked in another zone has told everything: the others there need not. Or it has
+    /// failed: the next one is asked.
+    private mutating func settleZone(
+        of number: UInt32, isComplete: Bool, at now: Moment, _ effects: inout [Effect]
+    ) {
+        let zones = cluster.joining?.zones ?? []
+        guard let zone = zones.firstIndex(where: { $0.source == number }) else { return }
+        var queued = zones[zone].queued[...]
+        if isComplete {
+            cluster.joining?.zones[zone].queued = []
+            cluster.joining?.waiting.removeAll { queued.contains($0) }
+            return
+        }
+        while let next = queued.popFirst() {
+            guard let peer = cluster.peers.index(of: next),
+                cluster.peers[peer].health == .healthy, cluster.peers[peer].session.isIdle
+            else {
+                cluster.joining?.waiting.removeAll { $0 == next }
+                continue
+            }
+            cluster.joining?.zones[zone] = Joining.Zone(
+                name: zones[zone].name, source: next, queued: Array(queued))
+            startLearning(from: peer, at: now, &effects)
+            return
+        }
+        cluster.joining?.zones.remove(at: zone)
+    }
+
     // MARK: Time
 
     /// Behind the inputs of a step: does what they and the time ask for.
@@ -116,7 +154,10 @@ extension Node {
         where cluster.peers[peer].nextLook <= now.monotonic && isLookedAfter(peer) {
             look(after: peer, at: now, &effects)
         }
-        for link in cluster.links.indices { flush(link, at: now, &effects) }
+        for link in cluster.links.indices {
+            boundOutbox(link, at: now, &effects)
+            flush(link, at: now, &effects)
+        }
     }
 
     /// This node itself is looked at once only; the others for ever.

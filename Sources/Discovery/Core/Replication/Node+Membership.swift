@@ -13,6 +13,7 @@ extension Node {
             guard case .exchanged = reply.outcome else { return }
         }
         cluster.peers[peer].isShutOut = false
+        cluster.peers[peer].isDoubted = false
         cluster.peers[peer].failures = 0
         cluster.peers[peer].hasLived = true
         cluster.peers[peer].health = .healthy
@@ -20,7 +21,7 @@ extension Node {
             cluster.peers[peer].node = node
             cluster.peers[peer].kind = .own
             cluster.peers[peer].isSelf = node == cluster.id
-        } else if case .probing = old.session {
+        } else if old.session.isProbing {
             // Only a probe tells the kind: other answers may come from something in between.
             cluster.peers[peer].node = nil
             cluster.peers[peer].kind = .reference
@@ -61,6 +62,13 @@ extension Node {
         cluster.peers[peer].nextLook = now.monotonic
     }
 
+    /// A question failed that the node may live without answering.
+    mutating func doubt(_ peer: Int, at now: Moment) {
+        cluster.peers[peer].statistics.callsFailed += 1
+        cluster.peers[peer].isDoubted = true
+        cluster.peers[peer].nextLook = now.monotonic
+    }
+
     /// The node did not answer.
     mutating func lose(
         _ peer: Int, _ reason: String, at now: Moment, _ effects: inout [Effect]
@@ -68,6 +76,7 @@ extension Node {
         let old = cluster.peers[peer]
         cluster.peers[peer].statistics.callsFailed += 1
         cluster.peers[peer].isShutOut = false
+        cluster.peers[peer].isDoubted = false
         if old.health != .lost, !old.isSelf {
             effects.append(.note(.peerLost(old.address, zone: old.zone, reason: reason)))
         }
@@ -98,6 +107,11 @@ extension Node {
         for link in cluster.links.indices where cluster.links[link].contact == old.number {
             abandon(link, at: now.monotonic, &effects)
         }
+        guard cluster.peers[peer].sessionCall != nil else { return }
+        // Whatever is still answered to it comes from before.
+        cluster.peers[peer].sessionCall = nil
+        cluster.peers[peer].session = .idle
+        settled(peer, isComplete: false, at: now, &effects)
     }
 
     /// Nobody waits any longer for a node that is lost; what is under way to it is told again.
@@ -114,21 +128,36 @@ extension Node {
     mutating func updateMembers(at now: Moment, _ effects: inout [Effect]) {
         cluster.isMembershipStale = false
         var members: [(address: String, zone: String, version: Int64)] = []
+        var known: Set<String> = []
+        cluster.peers.refused = 0
         if let app = selfApp {
             for group in registry.applications[Int(app)].zones {
                 for slot in group.members where slot != ZoneGroup.hole {
+                    if members.count >= Node.membersRead {
+                        cluster.peers.refused += 1
+                        continue
+                    }
                     let instance = registry.instance(at: slot)
                     // Also before it is announced: what others remember of an earlier start.
                     if instance.key == selfKey { continue }
                     guard let address = Node.address(of: instance) else { continue }
+                    known.insert(address)
                     let zone = instance.key.packed[instance.key.zone.range]
                     members.append(
                         (address, String(decoding: zone, as: UTF8.self), instance.dirty))
                 }
             }
         }
-        for peer in cluster.peers.indices { cluster.peers[peer].isMember = false }
-        cluster.peers.refused = 0
+        // Who has left makes room for who comes.
+        for peer in cluster.peers.indices.reversed() {
+            cluster.peers[peer].isMember = false
+            if cluster.peers[peer].isSeed || known.contains(cluster.peers[peer].address) {
+                continue
+            }
+            effects.append(
+                .note(.peerForgotten(cluster.peers[peer].address, zone: cluster.peers[peer].zone)))
+            cluster.peers.remove(at: peer)
+        }
         for member in members {
             let index = cluster.peers.add(
                 member.address, zone: member.zone, isSeed: false, at: now.monotonic,
@@ -143,14 +172,12 @@ extension Node {
                 cluster.peers[index].nextLook = now.monotonic
             }
         }
-        for peer in cluster.peers.indices.reversed() {
-            if cluster.peers[peer].isSeed || cluster.peers[peer].isMember { continue }
-            effects.append(
-                .note(.peerForgotten(cluster.peers[peer].address, zone: cluster.peers[peer].zone)))
-            cluster.peers.remove(at: peer)
-        }
         cluster.areLinksStale = true
     }
+
+    /// Instances of `infra.discovery` that are looked at when it changes: whoever may register
+    /// there could fill it, and each change would cost more than the one before.
+    private static let membersRead = 1_024
 
     /// host:port of the first `http://` address; nil if it has none.
     private static func address(of instance: Instance) -> String? {
@@ -185,6 +212,12 @@ extension Node {
             let destination = cluster.links[link].destination
             if wanted.contains(where: { $0.destination == destination }) { continue }
             abandon(link, at: now, &effects)
+            if let other = otherAddress(of: link, in: wanted) {
+                // What it has missed, renewals above all, is told there.
+                cluster.links[link].destination = other.destination
+                cluster.links[link].contact = other.contact
+                continue
+            }
             cluster.links.remove(at: link)
         }
         for (destination, contact) in wanted {
@@ -202,7 +235,27 @@ extension Node {
                 }
             }
         }
-        for link in cluster.links.indices { catchUp(link, at: now) }
+        for link in cluster.links.indices {
+            if cluster.links[link].isSameZone, let peer = cluster.peerIndex(of: link),
+                let node = cluster.peers[peer].node
+            {
+                cluster.links[link].node = node
+            }
+            catchUp(link, at: now)
+        }
+    }
+
+    /// Where the node is told now that this link leads to: its other address, without a link yet.
+    private func otherAddress(
+        of link: Int, in wanted: [(destination: Link.Destination, contact: UInt32?)]
+    ) -> (destination: Link.Destination, contact: UInt32?)? {
+        guard let node = cluster.links[link].node else { return nil }
+        return wanted.first { destination, contact in
+            guard case .peer(let number) = destination, let peer = cluster.peers.index(of: number)
+            else { return false }
+            return cluster.peers[peer].node == node
+                && !cluster.links.contains { $0.destination == destination }
+        }
     }
 
     /// A comparison finds the writes that a node missed before it was found, but not the renewals:
@@ -247,7 +300,7 @@ extension Node {
         let key = selfKey
         // What others remember of it: an earlier start, or its end.
         var version = now.wall
-        if let buried = tombstones.version(of: key) {
+        if let buried = tombstones.version(of: key, at: now.monotonic) {
             version = max(version, buried.addingSaturated(1))
         }
         if let stored = registry.find(key.packed.span) {

@@ -47,7 +47,7 @@ extension Node {
             effects.append(.note(.removed(record.key)))
             return .taken
         }
-        let known = tombstones.version(of: record.key) ?? .min
+        let known = tombstones.version(of: record.key, at: now.monotonic) ?? .min
         if known > record.version { return .stale(buried(record.key, known, at: now.monotonic)) }
         if known == record.version { return .same }
         tombstones.bury(record.key, version: record.version, age: age, at: now.monotonic)
@@ -59,11 +59,14 @@ extension Node {
         _ effects: inout [Effect]
     ) -> Merged {
         guard let slot else {
-            if let buried = tombstones.version(of: record.key), buried >= record.version {
+            if let buried = tombstones.version(of: record.key, at: now.monotonic),
+                buried >= record.version
+            {
                 return .stale(self.buried(record.key, buried, at: now.monotonic))
             }
             // It ran out here, and nobody has heard of it since.
-            if evictions.version(of: record.key) == record.version, state.silence >= settings.lease
+            if evictions.version(of: record.key, at: now.monotonic) == record.version,
+                state.silence >= settings.lease
             {
                 return .same
             }
@@ -89,7 +92,7 @@ extension Node {
     /// Nil if it knows nothing of the key.
     func record(of key: InstanceKey, at now: Int64) -> Record? {
         if let slot = registry.find(key.packed.span) { return record(at: slot, now) }
-        return tombstones.version(of: key).map { buried(key, $0, at: now) }
+        return tombstones.version(of: key, at: now).map { buried(key, $0, at: now) }
     }
 
     func record(at slot: UInt32, _ now: Int64) -> Record {

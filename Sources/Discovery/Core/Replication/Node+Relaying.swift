@@ -19,7 +19,6 @@ extension Node {
                     key, set: set, waiting: isAwaited ? [number] : [], since: now.monotonic)
             }
             if isAwaited { missing += writes.count }
-            boundOutbox(link, at: now, &effects)
         }
         if missing == 0 {
             effects.append(.answer(id, .done))
@@ -64,7 +63,7 @@ extension Node {
     }
 
     /// Gives the writes up where there are too many: a comparison finds what the node lacks.
-    private mutating func boundOutbox(_ link: Int, at now: Moment, _ effects: inout [Effect]) {
+    mutating func boundOutbox(_ link: Int, at now: Moment, _ effects: inout [Effect]) {
         guard cluster.links[link].outbox.writeCount > cluster.settings.outboxMax else { return }
         let waiting = cluster.links[link].outbox.dropWrites()
         cluster.links[link].overflows += 1

@@ -9,7 +9,9 @@ extension Node {
             startComparing(with: peer, &effects)
             return
         }
-        guard cluster.peers[peer].health == .healthy, isCompared(peer) else {
+        guard cluster.peers[peer].health == .healthy, !cluster.peers[peer].isDoubted,
+            isCompared(peer)
+        else {
             startSession(.probing, .probe, with: peer, &effects)
             return
         }
@@ -54,6 +56,7 @@ extension Node {
     ) {
         cluster.peers[peer].session = session
         let call = cluster.nextCall(.session(peer: cluster.peers[peer].number))
+        cluster.peers[peer].sessionCall = call
         send(call, request, to: peer, &effects)
     }
 
@@ -86,7 +89,8 @@ extension Node {
         switch (session, reply.outcome) {
         case (.pulling, .exchanged(.page(let page))):
             take(page, from: peer, at: now, &effects)
-        case (.fetchingAll, .all(let records)):
+        case (.fetchingAll, .all(let records, let skipped)):
+            note(skipped, of: peer, at: now, &effects)
             cluster.peers[peer].session = .comparingAll(Comparison(records: records))
             cluster.comparisonDue = .min
         case (.fetchingAll, .answered):
@@ -110,12 +114,20 @@ extension Node {
         }
     }
 
+    private mutating func note(
+        _ skipped: Int, of peer: Int, at now: Moment, _ effects: inout [Effect]
+    ) {
+        cluster.peers[peer].statistics.skipped = skipped
+        if skipped > 0, limitNotes.isNews("skipped", at: now.monotonic) {
+            effects.append(.note(.recordsSkipped(cluster.peers[peer].address, count: skipped)))
+        }
+    }
+
     private mutating func take(
         _ page: Page, from peer: Int, at now: Moment, _ effects: inout [Effect]
     ) {
         for record in page.records { repair(record, from: peer, at: now, &effects) }
         align(page.stamps, at: now)
-        cluster.joining?.instances += page.records.count
         if let next = page.next {
             startSession(.pulling, .exchange(.pull(leaf: next)), with: peer, &effects)
             return
@@ -123,15 +135,20 @@ extension Node {
         settled(peer, isComplete: !page.isProtected, at: now, &effects)
     }
 
-    /// Takes over what the other node holds, or has it told what is newer here.
+    /// Takes over what the other node holds, or has it told what is newer here. Whether this node
+    /// holds something else than before.
+    @discardableResult
     private mutating func repair(
         _ record: Record, from peer: Int, at now: Moment, _ effects: inout [Effect]
-    ) {
+    ) -> Bool {
         switch merge(record, at: now, &effects) {
-        case .taken: cluster.peers[peer].statistics.repairs += 1
+        case .taken:
+            cluster.peers[peer].statistics.repairs += 1
+            return true
         case .stale: tell(record.key, to: peer, at: now)
         case .same, .refused: break
         }
+        return false
     }
 
     private mutating func tell(_ key: InstanceKey, to peer: Int, at now: Moment) {
@@ -201,12 +218,17 @@ extension Node {
     ) {
         var listing = listing
         listing.differences += differences.records.count + differences.wanted.count
-        for record in differences.records { repair(record, from: peer, at: now, &effects) }
+        let alignments = statistics.alignments
+        var isProgress = false
+        for record in differences.records where repair(record, from: peer, at: now, &effects) {
+            isProgress = true
+        }
         for key in differences.wanted { tell(key, to: peer, at: now) }
         align(differences.stamps, at: now)
-        if differences.isPartial, !differences.records.isEmpty {
-            listing.instanceLeaves += listing.askedInstanceLeaves
-            listing.appLeaves += listing.askedAppLeaves
+        // Where nothing could be taken, the next answer would be the same one.
+        if differences.isPartial, isProgress || statistics.alignments > alignments {
+            listing.instanceLeaves += listing.askedInstanceLeaves.reversed()
+            listing.appLeaves += listing.askedAppLeaves.reversed()
         }
         proceed(listing, with: peer, at: now, &effects)
     }
@@ -223,7 +245,7 @@ extension Node {
                 settled(peer, isComplete: false, at: now, &effects)
                 return
             }
-            let entries = nextEntries(of: &listing)
+            let entries = nextEntries(of: &listing, at: now, &effects)
             startSession(.settling(listing), .exchange(.entries(entries)), with: peer, &effects)
         } else if !listing.instanceRows.isEmpty || !listing.appRows.isEmpty {
             listing.askedInstanceRows = Node.popLast(Node.rowsMax, of: &listing.instanceRows)
@@ -244,26 +266,47 @@ extension Node {
         return cluster.links[link].outbox.writeCount < cluster.settings.outboxMax / 2
     }
 
-    /// Leaves until what this node holds in them is enough for one message; one at least.
-    private func nextEntries(of listing: inout Listing) -> Entries {
+    /// Leaves until what this node holds in them is enough for one message, or none are left.
+    private mutating func nextEntries(
+        of listing: inout Listing, at now: Moment, _ effects: inout [Effect]
+    ) -> Entries {
         let sizeMax = cluster.settings.entriesBytesMax
         var size = 0
         listing.askedInstanceLeaves = []
         while size < sizeMax, let leaf = listing.instanceLeaves.popLast() {
-            listing.askedInstanceLeaves.append(leaf)
-            size += registry.digest.slots(in: leaf).reduce(Node.leafSize) {
+            let leafSize = registry.digest.slots(in: leaf).reduce(Node.leafSize) {
                 $0 + registry.instance(at: $1).key.packed.count + Node.entrySize
             }
+            if isTooLarge(leafSize, at: now, &effects) { continue }
+            listing.askedInstanceLeaves.append(leaf)
+            size += leafSize
         }
         listing.askedAppLeaves = []
         while size < sizeMax, let leaf = listing.appLeaves.popLast() {
-            listing.askedAppLeaves.append(leaf)
-            size += registry.appDigest.slots(in: leaf).reduce(Node.leafSize) {
+            let leafSize = registry.appDigest.slots(in: leaf).reduce(Node.leafSize) {
                 $0 + registry.applications[Int($1)].key.packed.count + Node.entrySize
             }
+            if isTooLarge(leafSize, at: now, &effects) { continue }
+            listing.askedAppLeaves.append(leaf)
+            size += leafSize
         }
+        listing.askedInstanceLeaves.sort()
+        listing.askedAppLeaves.sort()
         return entries(
             instanceLeaves: listing.askedInstanceLeaves, appLeaves: listing.askedAppLeaves)
+    }
+
+    /// Whether the keys in one leaf are too many for a message that other nodes take. Chance does
+    /// not bring so many together, but who chooses names can: only that leaf goes uncompared.
+    private mutating func isTooLarge(
+        _ leafSize: Int, at now: Moment, _ effects: inout [Effect]
+    ) -> Bool {
+        let sizeMax = 2 * cluster.settings.entriesBytesMax
+        if leafSize <= sizeMax { return false }
+        if limitNotes.isNews("leaf", at: now.monotonic) {
+            effects.append(.note(.leafTooLarge(bytes: leafSize, bytesMax: sizeMax)))
+        }
+        return true
     }
 
     /// What a leaf, and an entry besides its key, take on the wire.
@@ -317,7 +360,6 @@ extension Node {
                 }
             }
             comparison.merged = end
-            cluster.joining?.instances = comparison.merged
             return false
         }
         // While it joins a node has nothing to tell.

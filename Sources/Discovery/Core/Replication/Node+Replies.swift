@@ -11,31 +11,74 @@ extension Node {
             }
             return
         }
-        switch reply.outcome {
-        case .failed(let reason): lose(peer, reason, at: now, &effects)
-        case .forbidden(let reason): shutOut(by: peer, reason, at: now, &effects)
-        case .refused, .answered, .all, .exchanged: hear(peer, reply, at: now, &effects)
-        }
         switch purpose {
-        case .link(_, let link): landed(call, on: link, reply, from: peer, at: now, &effects)
-        case .session: continueSession(of: peer, reply, at: now, &effects)
-        case .forward(_, let forward): forwarded(forward, reply, from: peer, at: now, &effects)
+        case .link(_, let link):
+            guard let (index, flight) = takeFlight(call, from: link) else { return }
+            landed(flight, on: index, reply, from: peer, at: now, &effects)
+            judge(peer, purpose, reply, at: now, &effects)
+        case .session:
+            guard cluster.peers[peer].sessionCall == call else { return }
+            cluster.peers[peer].sessionCall = nil
+            judge(peer, purpose, reply, at: now, &effects)
+            continueSession(of: peer, reply, at: now, &effects)
+        case .forward(_, let forward):
+            judge(peer, purpose, reply, at: now, &effects)
+            forwarded(forward, reply, from: peer, at: now, &effects)
+        }
+    }
+
+    /// What the answer says about whoever gave it. Of a node that was lost since it was asked it
+    /// says nothing: that one is found by a probe, or whatever loses it would be tried again and
+    /// again without a pause.
+    private mutating func judge(
+        _ peer: Int, _ purpose: Cluster.Purpose, _ reply: PeerReply, at now: Moment,
+        _ effects: inout [Effect]
+    ) {
+        switch reply.outcome {
+        case .failed(let reason), .unable(let reason):
+            if isTelling(purpose, peer) {
+                lose(peer, reason, at: now, &effects)
+            } else {
+                doubt(peer, at: now)
+            }
+        case .forbidden(let reason): shutOut(by: peer, reason, at: now, &effects)
+        case .refused, .answered, .all, .exchanged:
+            if case .forward = purpose, cluster.peers[peer].health == .lost { return }
+            hear(peer, reply, at: now, &effects)
+        }
+    }
+
+    /// Whether its failing tells that the node is not there. What asks for much may fail where the
+    /// node is only slow; a probe tells.
+    private func isTelling(_ purpose: Cluster.Purpose, _ peer: Int) -> Bool {
+        switch purpose {
+        case .link: true
+        case .session:
+            cluster.peers[peer].session.isProbing || cluster.peers[peer].health != .healthy
+        case .forward: false
         }
     }
 
     // MARK: Writes
 
-    /// A batch or a relayed write was answered, or was not.
-    private mutating func landed(
-        _ call: UInt64, on number: UInt32, _ reply: PeerReply, from peer: Int, at now: Moment,
-        _ effects: inout [Effect]
-    ) {
+    /// Nil if it was abandoned: its node was lost meanwhile.
+    private mutating func takeFlight(
+        _ call: UInt64, from number: UInt32
+    ) -> (link: Int, flight: Link.Flight)? {
         guard let link = cluster.linkIndex(of: number),
             let index = cluster.links[link].flights.firstIndex(where: { $0.call == call })
-        else { return }
-        let flight = cluster.links[link].flights.remove(at: index)
+        else { return nil }
+        return (link, cluster.links[link].flights.remove(at: index))
+    }
+
+    /// A batch or a relayed write was answered, or was not.
+    private mutating func landed(
+        _ flight: Link.Flight, on link: Int, _ reply: PeerReply, from peer: Int, at now: Moment,
+        _ effects: inout [Effect]
+    ) {
         switch reply.outcome {
         case .failed, .forbidden: putBack(flight, on: link, at: now.monotonic, &effects)
+        case .unable(let sentence): retry(flight, on: link, peer, sentence, at: now, &effects)
         case .refused(let sentence): refused(flight, on: link, peer, sentence, at: now, &effects)
         case .exchanged(.changes(let wanted, let newer)):
             acknowledge(flight.writes.flatMap(\.write.waiting), &effects)
@@ -103,7 +146,8 @@ extension Node {
     ) {
         for (key, write) in flight.writes {
             acknowledge(write.waiting, &effects)
-            cluster.links[link].outbox.append(key, set: write.set, since: write.since)
+            cluster.links[link].outbox.append(
+                key, set: write.set, since: write.since, attempts: write.attempts)
         }
         for renewal in flight.changes?.renewals ?? [] {
             let key = flight.changes?.bytes.span.extracting(renewal.key.range)
@@ -121,6 +165,24 @@ extension Node {
         }
     }
 
+    /// It could not: maybe later. A node of the reference that cannot take one write takes the
+    /// others all the same, so that one is given up some time.
+    private mutating func retry(
+        _ flight: Link.Flight, on link: Int, _ peer: Int, _ sentence: String, at now: Moment,
+        _ effects: inout [Effect]
+    ) {
+        var flight = flight
+        for index in flight.writes.indices { flight.writes[index].write.attempts += 1 }
+        let isVain = flight.writes.contains { $0.write.attempts >= Node.attemptsMax }
+        if isVain, cluster.peers[peer].kind == .reference {
+            refused(flight, on: link, peer, sentence, at: now, &effects)
+        } else {
+            putBack(flight, on: link, at: now.monotonic, &effects)
+        }
+    }
+
+    private static let attemptsMax = 5
+
     /// The request itself was not taken: a smaller one may be.
     private mutating func refused(
         _ flight: Link.Flight, on link: Int, _ peer: Int, _ sentence: String, at now: Moment,
@@ -135,7 +197,7 @@ extension Node {
         acknowledge(flight.writes.flatMap(\.write.waiting), &effects)
         cluster.peers[peer].statistics.refused += 1
         cluster.links[link].countMax = cluster.settings.batchCountMax
-        effects.append(.note(.relayRefused(cluster.peers[peer].address, reason: sentence)))
+        tellRefusal(peer, sentence, &effects, at: now)
     }
 
     private mutating func tellRefusal(
@@ -161,6 +223,11 @@ extension Node {
             effects.append(.answer(id, .refused(.invalid, refusal)))
             return
         }
+        if cluster.forwards.count >= Node.forwardsMax {
+            let answer = refuse("sets asked of other nodes", Node.forwardsMax, at: now, &effects)
+            effects.append(.answer(id, answer))
+            return
+        }
         let number = cluster.nextAwaited()
         cluster.forwards[number] = Cluster.Forward(
             request: id, missing: contacts.count, refusal: refusal)
@@ -172,6 +239,10 @@ extension Node {
             send(call, request, to: peer, &effects)
         }
     }
+
+    /// Each is a call to every node. Few are ever under way, but a client that sets what nobody
+    /// holds is not to take the connections from everything else.
+    static let forwardsMax = 64
 
     private mutating func forwarded(
         _ number: UInt64, _ reply: PeerReply, from peer: Int?, at now: Moment,

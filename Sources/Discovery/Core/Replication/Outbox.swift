@@ -18,6 +18,8 @@ struct Outbox {
         var waiting: [UInt64] = []
         /// When the oldest change in it was made, monotonic.
         var since: Int64
+        /// How often the node answered that it cannot take it.
+        var attempts = 0
     }
 
     private var writes: [InstanceKey: Write] = [:]
@@ -51,7 +53,7 @@ struct Outbox {
     /// `waiting`: answers that wait for it.
     mutating func append(
         _ key: InstanceKey, set: Change? = nil,
-        waiting: [UInt64] = [], since now: Int64
+        waiting: [UInt64] = [], since now: Int64, attempts: Int = 0
     ) {
         if var write = writes[key] {
             write.set = nil
@@ -60,7 +62,7 @@ struct Outbox {
             writes[key] = write
             return
         }
-        writes[key] = Write(set: set, waiting: waiting, since: now)
+        writes[key] = Write(set: set, waiting: waiting, since: now, attempts: attempts)
         order.append(key)
     }
 
@@ -88,9 +90,23 @@ struct Outbox {
         let bit: UInt64 = 1 << UInt64(slot & 63)
         if marks[word] & bit != 0 { return }
         marks[word] |= bit
+        if marked.count >= 2 * renewalCount + 1_024 { gatherMarked() }
         marked.append(slot)
         renewalCount += 1
         if renewalsSince == nil { renewalsSince = now }
+    }
+
+    /// While a node is lost, slots are marked and cleared as instances come and go: what is skipped
+    /// would grow without end.
+    private mutating func gatherMarked() {
+        marked = Queue()
+        for word in marks.indices {
+            var bits = marks[word]
+            while bits != 0 {
+                marked.append(UInt32(word << 6 + bits.trailingZeroBitCount))
+                bits &= bits - 1
+            }
+        }
     }
 
     /// The slot is about to belong to another instance, or to none.

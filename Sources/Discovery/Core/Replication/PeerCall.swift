@@ -71,6 +71,8 @@ package struct PeerReply: Equatable, Sendable {
     package enum Outcome: Equatable, Sendable {
         /// No answer, or none that makes sense; the sentence is for the log.
         case failed(String)
+        /// It answered that it cannot (HTTP 5xx): that may be the request's fault or the node's.
+        case unable(String)
         /// The request itself was not taken (HTTP 400, 413, or code -400 to an exchange): sending
         /// it again does not help.
         case refused(String)
@@ -78,8 +80,9 @@ package struct PeerReply: Equatable, Sendable {
         case forbidden(String)
         /// probe, relay and set: the `code`, with the instance in `data` if there was one.
         case answered(code: Int, Record?)
-        /// fetchAll. An application's envs are in the keys.
-        case all([Record])
+        /// fetchAll. An application's envs are in the keys. `skipped`: instances that are none by
+        /// our rules.
+        case all([Record], skipped: Int)
         case exchanged(ExchangeReply)
     }
 

@@ -24,6 +24,9 @@ struct Peers {
         var hasLived = false
         /// It has been found just now: nothing was kept for it before.
         var isNew = false
+        /// A question to it failed: a probe finds out whether the node is gone or the question
+        /// was too much for it.
+        var isDoubted = false
         /// It is this node itself.
         var isSelf = false
         /// It answers, but takes this node for none of the cluster: lost until that changes.
@@ -42,6 +45,8 @@ struct Peers {
         var heard: Int64?
         /// What is under way with it besides the writes; one call at a time.
         var session = RepairSession.idle
+        /// The call of the session, while it waits for one.
+        var sessionCall: UInt64?
         var statistics = PeerStatistics()
 
         /// Whether writes for it are kept.
@@ -60,7 +65,15 @@ struct Peers {
 
     var indices: Range<Int> { all.indices }
 
-    func index(of number: UInt32) -> Int? { all.firstIndex { $0.number == number } }
+    /// Numbers ascend in `all`.
+    func index(of number: UInt32) -> Int? {
+        var (low, high) = (0, all.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if all[middle].number < number { low = middle + 1 } else { high = middle }
+        }
+        return low < all.count && all[low].number == number ? low : nil
+    }
 
     func index(at address: String) -> Int? { all.firstIndex { $0.address == address } }
 
@@ -97,7 +110,7 @@ struct Peers {
     }
 }
 
-/// Counted per node; only ever grows, but for `divergent`.
+/// Counted per node; only ever grows, but for what is said to be of the last comparison.
 package struct PeerStatistics: Equatable, Sendable {
     package var writesSent = 0
     package var renewalsSent = 0
@@ -109,6 +122,8 @@ package struct PeerStatistics: Equatable, Sendable {
     package var refused = 0
     /// Records taken over from it, or sent to it, because a comparison found them missing.
     package var repairs = 0
+    /// Instances it told of that could not be taken over, in the last comparison.
+    package var skipped = 0
     /// Instances that differed in the last comparison.
     package var divergent = 0
     package var comparisons = 0

@@ -15,6 +15,11 @@ enum RepairSession {
     /// Waiting for the differences of some leaves.
     case settling(Listing)
 
+    var isProbing: Bool {
+        if case .probing = self { return true }
+        return false
+    }
+
     var isIdle: Bool {
         if case .idle = self { return true }
         return false

@@ -18,6 +18,7 @@ actor NodeQueue {
     /// Empty between turns; kept for its memory.
     private var effects: [Effect] = []
     private var composed = ComposedBodies()
+    private var exchanges = LivingBodies()
 
     init(node: consuming Node, encoder: ReplyEncoder) {
         executor = QueueExecutor(label: "discovery.node")
@@ -41,7 +42,8 @@ actor NodeQueue {
         for effect in effects {
             switch effect {
             case .answer(let id, let answer):
-                encoder.encode(answer, to: id, in: &turn, composed: &composed)
+                encoder.encode(
+                    answer, to: id, in: &turn, composed: &composed, exchanges: &exchanges)
             case .call(let call): turn.calls.append(call)
             case .joined: turn.hasJoined = true
             case .note(let note): encoder.log.tell(note)

@@ -64,14 +64,14 @@ final class PeerCaller {
             readLater(reply.id, node, reply.body, now)
             return nil
         }
-        let reading = reply.withHeader("Content-Type") { type in
+        let outcome = reply.withHeader("Content-Type") { type in
             reply.withBody { body in
                 PeerReplyReader.read(
                     question, status: status, contentType: type, body: body, now: now,
                     limits: limits)
             }
         }
-        return PeerReply(node: node, outcome: reading.outcome)
+        return PeerReply(node: node, outcome: outcome)
     }
 
     /// The other node's clock, or ours if it does not tell. Its date is in whole seconds: what it
@@ -93,11 +93,11 @@ final class PeerCaller {
     private func readLater(_ id: UInt64, _ node: NodeID?, _ body: [UInt8], _ now: Int64) {
         let (handle, limits) = (loop.handle, limits)
         bulk.async {
-            let reading = PeerReplyReader.read(
+            let outcome = PeerReplyReader.read(
                 .fetchAll, status: 200, contentType: nil, body: body.span, now: now,
                 limits: limits)
             handle.post(
-                message: PeerMail.reply(id, PeerReply(node: node, outcome: reading.outcome)))
+                message: PeerMail.reply(id, PeerReply(node: node, outcome: outcome)))
         }
     }
 

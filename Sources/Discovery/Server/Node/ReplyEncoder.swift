@@ -16,9 +16,10 @@ struct ReplyEncoder: Sendable {
     private static let done = Turn.Body.shared(body(.done))
     private static let notModified = Turn.Body.shared(body(.notModified))
 
-    /// `composed`: those of this turn.
+    /// `composed`: those of this turn. `exchanges`: large answers to other nodes, of all turns.
     func encode(
-        _ answer: Answer, to id: RequestID, in turn: inout Turn, composed: inout ComposedBodies
+        _ answer: Answer, to id: RequestID, in turn: inout Turn, composed: inout ComposedBodies,
+        exchanges: inout LivingBodies
     ) {
         let ticket = Ticket(rawValue: id.rawValue)
         switch answer {
@@ -39,13 +40,40 @@ struct ReplyEncoder: Sendable {
             let body = composed.body(of: answer, views, missing: nil, shape: shape)
             put(.shared(body), answer, ticket, in: &turn)
         case .fetchedAll(let view): bulk.reply(to: ticket, with: view)
+        case .exchanged: putExchanged(answer, ticket, in: &turn, &exchanges)
         case .renewed, .conflict, .outdated, .unknownHost, .unknownWithData, .unknown, .pollUnknown,
-            .zoneUnknown, .nodes, .exchanged, .refused:
+            .zoneUnknown, .nodes, .refused:
             let start = turn.bytes.count
             AnswerWriter.append(answer, shape: shape(of: id, in: turn), to: &turn.bytes)
             put(takeLarge(from: start, in: &turn), answer, ticket, in: &turn)
         }
     }
+
+    /// Only a small answer, or one of a bounded number of large ones.
+    private func putExchanged(
+        _ answer: Answer, _ ticket: Ticket, in turn: inout Turn,
+        _ exchanges: inout LivingBodies
+    ) {
+        let start = turn.bytes.count
+        AnswerWriter.append(answer, to: &turn.bytes)
+        let range = start..<turn.bytes.count
+        if range.count <= Turn.copiedBytesMax {
+            put(.bytes(range), answer, ticket, in: &turn)
+            return
+        }
+        let body = exchanges.make(turn.bytes[range])
+        turn.bytes.removeSubrange(range)
+        if let body {
+            put(.shared(body), answer, ticket, in: &turn)
+        } else {
+            put(ReplyEncoder.tooManyExchanges, ReplyEncoder.crowded, ticket, in: &turn)
+        }
+    }
+
+    private static var crowded: Answer {
+        .refused(.overloaded, "too many answers to other nodes are under way")
+    }
+    private static let tooManyExchanges = Turn.Body.shared(body(crowded))
 
     /// What was written behind `start`; taken out of the turn if it is large. A turn keeps the
     /// memory it has grown to, and the socket of a slow reader would need a copy of its own.

@@ -42,6 +42,10 @@ extension MetricsPage {
             "discovery_peer_divergent",
             help: "Instances that differed in the last comparison with it.", labels: labels,
             peer.statistics.divergent)
+        text.gauge(
+            "discovery_peer_skipped",
+            help: "Instances in its last answer to fetch/all that could not be taken over.",
+            labels: labels, peer.statistics.skipped)
     }
 
     private func writeTraffic(

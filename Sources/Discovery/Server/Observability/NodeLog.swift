@@ -28,7 +28,8 @@ struct NodeLog: Sendable {
         case .limitReached(let sentence):
             logger.warning("requests are refused: \(sentence)")
         case .joined, .peerFound, .peerLost, .peerRecovered, .shutOut, .peerForgotten,
-            .relayRefused, .outboxOverflowed, .versionRefused, .nameContested:
+            .relayRefused, .outboxOverflowed, .leafTooLarge, .recordsSkipped, .versionRefused,
+            .nameContested:
             tellOfCluster(note)
         }
     }
@@ -70,6 +71,16 @@ struct NodeLog: Sendable {
             logger.warning(
                 "too many writes wait for another node: a comparison will bring them",
                 metadata: ["node": "\(address)", "outbox_max": "\(countMax)"])
+        case .leafTooLarge(let bytes, let bytesMax):
+            logger.warning(
+                """
+                names of instances were chosen so that they fall together: what other nodes hold of \
+                these is not compared
+                """, metadata: ["bytes": "\(bytes)", "bytes_max": "\(bytesMax)"])
+        case .recordsSkipped(let address, let count):
+            logger.warning(
+                "another node tells of instances that cannot be taken over",
+                metadata: ["node": "\(address)", "instances": "\(count)"])
         case .versionRefused(let key, let version):
             var fields = fields(of: key)
             fields["dirty_timestamp"] = "\(version)"
