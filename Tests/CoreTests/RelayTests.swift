@@ -237,6 +237,27 @@ struct RelayTests {
         #expect(node.take(done)?.code == 0)
     }
 
+    @Test func `a set that a node cannot apply is acknowledged once the register has arrived`() {
+        let (cluster, node, recorders) = makeCluster()
+        _ = node.send { id, _ in
+            .registered(id, Registration(key: key("h1"), content: content(), status: .up))
+        }
+        cluster.wait(Duration.second)
+        recorders["p1"]?.answer = { request in
+            switch request {
+            case .set: .answered(code: -400, nil)
+            case .relay: nil
+            default: .answered(code: 0, nil)
+            }
+        }
+        let change = Setting.Change(key: key("h1"), status: .waiting)
+        let set = node.send { id, _ in .set(id, Setting(changes: [change])) }
+        cluster.settle()
+        #expect(node.take(set)?.code == nil, "p1 has it neither way yet")
+        cluster.wait(100 * Duration.millisecond)
+        #expect(node.take(set)?.code == 0)
+    }
+
     @Test func `a set that was asked of a node that left is answered all the same`() {
         let cluster = TestCluster()
         let node = cluster.start("d1")

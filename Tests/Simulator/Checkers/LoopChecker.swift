@@ -85,7 +85,7 @@ final class LoopChecker: Checker {
             if target.zone != host.zone { toldByZone[holder(host, record.key), default: 0] += 1 }
         }
         switch (call.request, reply.outcome) {
-        case (_, .failed), (_, .refused): failures[road, default: 0] += 1
+        case (_, .failed), (_, .unable), (_, .refused): failures[road, default: 0] += 1
         case (.exchange(.changes(let changes)), .exchanged(.changes(let wanted, let newer))):
             for index in wanted where Int(index) < changes.renewals.count {
                 let range = changes.renewals[Int(index)].key.range

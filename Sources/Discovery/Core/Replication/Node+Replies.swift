@@ -127,12 +127,16 @@ extension Node {
             return
         }
         for (key, write) in flight.writes {
-            acknowledge(write.waiting, &effects)
             let isUnknown = code == -404 || code == -400
             if write.set != nil, isUnknown {
-                // It does not know the instance: a register brings all of it.
-                cluster.links[link].outbox.append(key, since: write.since)
-            } else if code != 0, code != -404 {
+                // It does not know the instance: a register brings all of it, and is what the
+                // answer waits for now.
+                cluster.links[link].outbox.append(
+                    key, waiting: write.waiting, since: write.since)
+                continue
+            }
+            acknowledge(write.waiting, &effects)
+            if code != 0, code != -404 {
                 cluster.peers[peer].statistics.refused += 1
                 tellRefusal(peer, "code \(code)", &effects, at: now)
             }

@@ -74,8 +74,8 @@ struct NodeLog: Sendable {
         case .leafTooLarge(let bytes, let bytesMax):
             logger.warning(
                 """
-                names of instances were chosen so that they fall together: what other nodes hold of \
-                these is not compared
+                names of instances were chosen so that they fall together: what other nodes \
+                hold of these is not compared
                 """, metadata: ["bytes": "\(bytes)", "bytes_max": "\(bytesMax)"])
         case .recordsSkipped(let address, let count):
             logger.warning(
