@@ -54,10 +54,12 @@ final class TestCluster {
     @discardableResult
     func start(
         _ address: String, zone: String = "sh001", seeds: [String] = [],
-        zones: [String: [String]] = [:], _ change: (inout NodeSettings) -> Void = { _ in }
+        zones: [String: [String]] = [:], skew: Int64 = 0,
+        _ change: (inout NodeSettings) -> Void = { _ in }
     ) -> TestNode {
         ids += 1
-        let node = TestNode(id: ids, at: now) { settings in
+        let start = Moment(wall: now.wall + skew, monotonic: now.monotonic)
+        let node = TestNode(id: ids, at: start) { settings in
             settings.zone = zone
             settings.hostname = address
             settings.cluster.digestRows = 4

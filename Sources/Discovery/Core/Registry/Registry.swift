@@ -168,8 +168,12 @@ struct Registry {
         let latest = applications[Int(app)].latest
         if isJoining { return max(stamp, latest) }
         let last = max(latest, latestFloor)
-        if stamp > last { return stamp }
-        return last.addingSaturated(1 + Int64(ByteHash.mix(UInt64(bitPattern: stamp)) % 1_024))
+        return stamp > last ? stamp : Registry.step(from: last, UInt64(bitPattern: stamp))
+    }
+
+    /// A timestamp that is little higher, and another one for each `reason`.
+    private static func step(from latest: Int64, _ reason: UInt64) -> Int64 {
+        latest.addingSaturated(1 + Int64(ByteHash.mix(reason) % 1_024))
     }
 
     /// Takes over another node's timestamp of the application if it is higher; whether it was.
@@ -184,10 +188,13 @@ struct Registry {
     /// From now on every change gets a higher timestamp than this.
     mutating func raiseFloor(to stamp: Int64) { latestFloor = max(latestFloor, stamp) }
 
-    /// Likewise for all applications at once.
-    mutating func raiseTimestamps(to stamp: Int64) {
+    /// Raises those of all applications to this at least. Those that lie ahead of it move as well,
+    /// by little: what was told under them before is not known. `start` names this start of the
+    /// node.
+    mutating func raiseTimestamps(to stamp: Int64, start: UInt64) {
         for app in applications.indices where applications[app].instanceCount > 0 {
-            _ = align(UInt32(app), to: stamp)
+            let next = Registry.step(from: applications[app].latest, start)
+            _ = align(UInt32(app), to: max(stamp, next))
         }
     }
 

@@ -16,7 +16,9 @@ extension Node {
     private mutating func finishJoining(at now: Moment, _ effects: inout [Effect]) {
         // Nodes of the reference do not tell the timestamps of applications, and those of their
         // instances may be older than what this node has told before it was started anew.
-        if cluster.joining?.hasSource != true { registry.raiseTimestamps(to: startWall) }
+        if cluster.joining?.hasSource != true {
+            registry.raiseTimestamps(to: startWall, start: cluster.id.rawValue)
+        }
         cluster.joining = nil
         registry.isJoining = false
         registry.raiseFloor(to: startWall)
