@@ -205,7 +205,9 @@ import Testing
         }
         _ = test.register("h1")
         let changed = latest(test)
-        let aligned = AppStamp(app: appKey("a.b"), latest: changed + Duration.hour)
+        guard let content = test.fetch()?.view?.instances.first?.digest else { return }
+        let aligned = AppStamp(
+            app: appKey("a.b"), latest: changed + Duration.hour, content: content)
         _ = test.serve(
             .exchange(
                 .entries(

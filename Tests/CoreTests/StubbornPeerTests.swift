@@ -199,6 +199,24 @@ struct StubbornPeerTests {
         #expect(differences.stamps.isEmpty)
     }
 
+    @Test(arguments: [true, false])
+    func `a timestamp is taken over with the content it was told under, or not at all`(
+        isEqual: Bool
+    ) {
+        let node = TestNode {
+            $0.cluster.digestRows = 1
+            $0.cluster.digestLeavesPerRow = 1
+        }
+        _ = node.register("h1")
+        guard let view = node.fetch()?.view, let instance = view.instances.first else { return }
+        let stamp = AppStamp(
+            app: appKey("a.b"), latest: view.latest + Duration.minute,
+            content: isEqual ? instance.digest : 7)
+        let entries = Entries(instanceLeaves: [], appLeaves: [0], instances: [], apps: [stamp])
+        _ = node.send { id, _ in .exchanged(id, .entries(entries)) }
+        #expect(node.fetch()?.view?.latest == (isEqual ? stamp.latest : view.latest))
+    }
+
     @Test func `a renewal that arrives late does not take renew_timestamp back`() {
         let node = TestNode()
         _ = node.register("h1")

@@ -70,7 +70,7 @@ import Testing
         let entries = Entries(
             instanceLeaves: [3], appLeaves: [4],
             instances: [Entries.Entry(key: try Self.instanceKey(), version: 5, digest: 6)],
-            apps: [AppStamp(app: AppKey(packed: Self.hex(Self.app)), latest: 8)])
+            apps: [AppStamp(app: AppKey(packed: Self.hex(Self.app)), latest: 8, content: 9)])
         let fingerprint = Fingerprint(instances: 1, apps: 2, rows: 256, leavesPerRow: 16)
         let table: [(Exchange, [UInt8])] = [
             (
@@ -89,7 +89,7 @@ import Testing
                 .entries(entries),
                 Self.hex(
                     "01 05 00000001 00000003 00000001 00000004 00000001", Self.key, Self.int(5),
-                    Self.int(6), "00000001", Self.app, Self.int(8))
+                    Self.int(6), "00000001", Self.app, Self.int(8), Self.int(9))
             ),
         ]
         for (exchange, expected) in table {
@@ -99,8 +99,9 @@ import Testing
     }
 
     @Test func `answers have these bytes`() throws {
-        let stamp = AppStamp(app: AppKey(packed: Self.hex(Self.app)), latest: 8)
-        let stamps = "00000001" + Self.app + Self.int(8)
+        let stamp = AppStamp(
+            app: AppKey(packed: Self.hex(Self.app)), latest: 8, content: 9)
+        let stamps = "00000001" + Self.app + Self.int(8) + Self.int(9)
         let page = Page(
             records: [try Self.held()], stamps: [stamp], next: 5, isProtected: true)
         let lastPage = Page(records: [], stamps: [], next: nil, isProtected: false)

@@ -85,7 +85,9 @@ struct RandomValues {
     }
 
     mutating func stamp() -> AppStamp {
-        AppStamp(app: AppKey(packed: packedKey(2)), latest: number(Int64.self))
+        AppStamp(
+            app: AppKey(packed: packedKey(2)), latest: number(Int64.self),
+            content: number(UInt64.self))
     }
 
     mutating func changes() -> Changes {

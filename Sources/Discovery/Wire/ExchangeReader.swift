@@ -208,7 +208,9 @@ package struct ExchangeReader {
         stamps.reserveCapacity(count)
         for _ in 0..<count {
             let app = AppKey(packed: Self.copy(try place.key(2, bytes), bytes))
-            stamps.append(AppStamp(app: app, latest: try place.number(Int64.self, bytes)))
+            let latest = try place.number(Int64.self, bytes)
+            let content = try place.number(UInt64.self, bytes)
+            stamps.append(AppStamp(app: app, latest: latest, content: content))
         }
         return stamps
     }
@@ -249,7 +251,7 @@ package struct ExchangeReader {
         static let entry = instanceKey + 16
         /// A cancel.
         static let record = instanceKey + 17
-        static let stamp = 12
+        static let stamp = 20
         /// The bytes of a key that room is made for.
         static let renewalUsual = 64
     }

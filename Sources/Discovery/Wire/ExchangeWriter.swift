@@ -157,6 +157,7 @@ package enum ExchangeWriter {
         for stamp in stamps {
             out.append(contentsOf: stamp.app.packed)
             out.append(bigEndian: stamp.latest)
+            out.append(bigEndian: stamp.content)
         }
     }
 

@@ -17,6 +17,8 @@ struct Application {
     /// latest.
     private var goneZonesLatest: Int64 = 0
     private(set) var instanceCount = 0
+    /// The exclusive or of its instances' digests: equal where the same instances are held.
+    private(set) var content: UInt64 = 0
     /// What readers asked for since the last write, one view per kind of question.
     var views: [AppView] = []
     /// The node will look at the age of the views.
@@ -59,28 +61,29 @@ struct Application {
         return zones[index].count > 0
     }
 
-    mutating func add(_ slot: UInt32, _ status: InstanceStatus, zone: Span<UInt8>) -> UInt32 {
+    mutating func add(_ slot: UInt32, _ instance: Instance, zone: Span<UInt8>) -> UInt32 {
         let index = zoneIndex(zone) ?? insertZone(zone)
         instanceCount += 1
-        zones[index].count(status, by: 1)
+        content ^= instance.digest
+        zones[index].count(instance.status, by: 1)
         return zones[index].append(slot)
     }
 
-    mutating func remove(at position: UInt32, _ status: InstanceStatus, zone: Span<UInt8>) {
+    mutating func remove(at position: UInt32, _ instance: Instance, zone: Span<UInt8>) {
         guard let index = zoneIndex(zone) else {
             preconditionFailure("removed an instance from a zone its application is not in")
         }
         instanceCount -= 1
-        zones[index].count(status, by: -1)
+        content ^= instance.digest
+        zones[index].count(instance.status, by: -1)
         zones[index].remove(at: position)
     }
 
-    mutating func changeStatus(
-        from old: InstanceStatus, to new: InstanceStatus, zone: Span<UInt8>
-    ) {
-        guard old != new, let index = zoneIndex(zone) else { return }
-        zones[index].count(old, by: -1)
-        zones[index].count(new, by: 1)
+    mutating func replace(_ old: Instance, by new: Instance, zone: Span<UInt8>) {
+        content ^= old.digest ^ new.digest
+        guard old.status != new.status, let index = zoneIndex(zone) else { return }
+        zones[index].count(old.status, by: -1)
+        zones[index].count(new.status, by: 1)
     }
 
     /// Publishes a change of content at `stamp`, which moves the timestamps of the application and

@@ -87,7 +87,7 @@ struct Registry {
                 app, leaf: appDigest.leaf(of: application.hash), digest: application.digest)
         }
         let position = applications[Int(app)].add(
-            slot, instance.status, zone: packed.extracting(key.zone.range))
+            slot, instance, zone: packed.extracting(key.zone.range))
         records[Int(slot)] = Record(
             instance: instance, renewed: renewed, app: app, position: position)
         table.insert(slot, hash(packed))
@@ -111,9 +111,8 @@ struct Registry {
         let old = self.instance(at: slot)
         let key = instance.key
         let packed = key.packed.span
-        applications[Int(records[Int(slot)].app)].changeStatus(
-            from: old.status, to: instance.status,
-            zone: packed.extracting(key.zone.range))
+        applications[Int(records[Int(slot)].app)].replace(
+            old, by: instance, zone: packed.extracting(key.zone.range))
         records[Int(slot)].instance = instance
         digest.change(slot, from: old.digest, to: instance.digest)
         if let renewed { records[Int(slot)].renewed = renewed }
@@ -129,8 +128,7 @@ struct Registry {
         table.remove(slot, hash(packed))
         digest.remove(slot, digest: instance.digest)
         applications[Int(record.app)].remove(
-            at: record.position, instance.status,
-            zone: packed.extracting(key.zone.range))
+            at: record.position, instance, zone: packed.extracting(key.zone.range))
         if applications[Int(record.app)].instanceCount == 0 {
             populatedCount -= 1
             appDigest.remove(record.app, digest: applications[Int(record.app)].digest)
@@ -172,7 +170,7 @@ struct Registry {
     }
 
     /// A timestamp that is little higher, and another one for each `reason`.
-    private static func step(from latest: Int64, _ reason: UInt64) -> Int64 {
+    static func step(from latest: Int64, _ reason: UInt64) -> Int64 {
         latest.addingSaturated(1 + Int64(ByteHash.mix(reason) % 1_024))
     }
 
@@ -355,6 +353,9 @@ struct Registry {
         var root: UInt64 = 0
         for record in records { root ^= record.instance?.digest ?? 0 }
         precondition(root == digest.root, "the digest of the instances is wrong")
+        var contents = applications.map(\.content)
+        for record in records { contents[Int(record.app)] ^= record.instance?.digest ?? 0 }
+        precondition(contents.allSatisfy { $0 == 0 }, "the content of an application is wrong")
         root = 0
         for application in applications where application.instanceCount > 0 {
             root ^= application.digest

@@ -118,6 +118,8 @@ struct Joining {
     /// Those of this node's own kind that answered while another one was the source.
     var queued: [UInt32] = []
     var hasSource = false
+    /// The timestamps that sources have told; taken over when the content is there.
+    var stamps: [AppStamp] = []
     /// Zones of which one node has told what it holds, or is doing so; the others of the zone wait
     /// in case it fails.
     var zones: [Zone] = []

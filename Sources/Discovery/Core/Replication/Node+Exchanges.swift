@@ -148,7 +148,8 @@ extension Node {
 
     private func stamp(of app: UInt32) -> AppStamp {
         let application = registry.applications[Int(app)]
-        return AppStamp(app: application.key, latest: application.latest)
+        return AppStamp(
+            app: application.key, latest: application.latest, content: application.content)
     }
 
     /// About what an application and its timestamp take on the wire.
@@ -235,8 +236,8 @@ extension Node {
         _ stamps: [AppStamp], in leaves: [UInt32], _ differences: inout Differences,
         _ size: inout Int, at now: Moment
     ) {
-        var theirs: [AppKey: Int64] = [:]
-        for stamp in stamps { theirs[stamp.app] = stamp.latest }
+        var theirs: [AppKey: AppStamp] = [:]
+        for stamp in stamps { theirs[stamp.app] = stamp }
         for leaf in leaves where Int(leaf) < registry.appDigest.leaves.count {
             if size >= cluster.settings.pageBytesMax {
                 differences.isPartial = true
@@ -244,9 +245,12 @@ extension Node {
             }
             for app in registry.appDigest.slots(in: leaf) {
                 let own = stamp(of: app)
-                let latest = theirs[own.app] ?? 0
-                if latest > own.latest, !isTooFarAhead(latest, now) { align(app, to: latest) }
-                if latest < own.latest {
+                // One that holds something else changes once it holds the same.
+                guard let told = theirs[own.app], told.content == own.content else { continue }
+                if told.latest > own.latest, !isTooFarAhead(told.latest, now) {
+                    align(app, to: told.latest)
+                }
+                if told.latest < own.latest {
                     differences.stamps.append(own)
                     size += Node.stampSize
                 }
@@ -258,12 +262,21 @@ extension Node {
         if registry.align(app, to: latest) { statistics.alignments += 1 }
     }
 
+    /// Takes over what applications that are equal have there. A timestamp names one content for
+    /// all of the cluster: who has heard of it under another one would never be told of this one.
     mutating func align(_ stamps: [AppStamp], at now: Moment) {
         for stamp in stamps where !isTooFarAhead(stamp.latest, now) {
-            if let app = registry.findApplication(stamp.app.packed.span),
+            guard let app = registry.findApplication(stamp.app.packed.span),
                 registry.applications[Int(app)].instanceCount > 0
-            {
+            else { continue }
+            let content = registry.applications[Int(app)].content
+            if content == stamp.content {
                 align(app, to: stamp.latest)
+            } else if cluster.joining != nil, registry.applications[Int(app)].latest <= stamp.latest
+            {
+                // It changed there since, or here more is known. This node may have told of this
+                // timestamp before it was started anew: it goes on from there.
+                align(app, to: Registry.step(from: stamp.latest, content))
             }
         }
     }

@@ -14,6 +14,7 @@ extension Node {
     }
 
     private mutating func finishJoining(at now: Moment, _ effects: inout [Effect]) {
+        align(cluster.joining?.stamps ?? [], at: now)
         // Nodes of the reference do not tell the timestamps of applications, and those of their
         // instances may be older than what this node has told before it was started anew.
         if cluster.joining?.hasSource != true {

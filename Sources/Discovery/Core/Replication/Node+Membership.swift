@@ -46,6 +46,11 @@ extension Node {
     /// time.
     mutating func compareSoon(with peer: Int, at now: Int64) {
         cluster.peers[peer].nextLook = now
+        scheduleComparison(with: peer, at: now)
+    }
+
+    /// By `fetch/all`, where it knows no digest.
+    mutating func scheduleComparison(with peer: Int, at now: Int64) {
         let earliest = cluster.peers[peer].comparedAt.map {
             $0.addingSaturated(Node.comparisonPause)
         }

@@ -68,9 +68,9 @@ extension Node {
         let waiting = cluster.links[link].outbox.dropWrites()
         cluster.links[link].overflows += 1
         acknowledge(waiting, &effects)
-        guard let contact = cluster.links[link].contact, let peer = cluster.peers.index(of: contact)
-        else { return }
-        compareSoon(with: peer, at: now.monotonic)
+        guard let peer = cluster.peerIndex(of: link) else { return }
+        scheduleComparison(with: peer, at: now.monotonic)
+        lookAgain(at: peer, now.monotonic)
         if limitNotes.isNews("outbox_max", at: now.monotonic) {
             effects.append(
                 .note(

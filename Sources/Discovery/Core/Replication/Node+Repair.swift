@@ -127,7 +127,11 @@ extension Node {
         _ page: Page, from peer: Int, at now: Moment, _ effects: inout [Effect]
     ) {
         for record in page.records { repair(record, from: peer, at: now, &effects) }
-        align(page.stamps, at: now)
+        if cluster.joining != nil {
+            cluster.joining?.stamps += page.stamps
+        } else {
+            align(page.stamps, at: now)
+        }
         if let next = page.next {
             startSession(.pulling, .exchange(.pull(leaf: next)), with: peer, &effects)
             return
@@ -152,7 +156,9 @@ extension Node {
     }
 
     private mutating func tell(_ key: InstanceKey, to peer: Int, at now: Moment) {
-        guard let link = cluster.linkIndex(to: cluster.peers[peer].number) else { return }
+        guard let link = cluster.linkIndex(to: cluster.peers[peer].number),
+            cluster.links[link].outbox.writeCount < cluster.settings.outboxMax
+        else { return }
         cluster.peers[peer].statistics.repairs += 1
         cluster.links[link].outbox.append(key, since: now.monotonic)
     }
@@ -240,8 +246,9 @@ extension Node {
         var listing = listing
         if !listing.instanceLeaves.isEmpty || !listing.appLeaves.isEmpty {
             guard hasRoom(for: peer) else {
-                // What is wanted there has to leave first; the rest is found at the next look.
+                // What is wanted there has to leave first.
                 cluster.peers[peer].statistics.divergent = listing.differences
+                lookAgain(at: peer, now.monotonic)
                 settled(peer, isComplete: false, at: now, &effects)
                 return
             }
@@ -259,6 +266,13 @@ extension Node {
             cluster.peers[peer].statistics.divergent = listing.differences
             settled(peer, isComplete: !listing.isProtected, at: now, &effects)
         }
+    }
+
+    /// More is to be told than an outbox holds: the rest is found by another look, when there is
+    /// room again.
+    mutating func lookAgain(at peer: Int, _ now: Int64) {
+        let soon = now.addingSaturated(Duration.second)
+        cluster.peers[peer].nextLook = min(cluster.peers[peer].nextLook, soon)
     }
 
     private func hasRoom(for peer: Int) -> Bool {

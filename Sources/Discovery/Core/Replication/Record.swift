@@ -53,9 +53,12 @@ package struct Record: Equatable, Sendable {
 package struct AppStamp: Equatable, Sendable {
     package var app: AppKey
     package var latest: Int64
+    /// Equal where the same instances are held: to others the timestamp means nothing.
+    package var content: UInt64
 
-    package init(app: AppKey, latest: Int64) {
+    package init(app: AppKey, latest: Int64, content: UInt64) {
         self.app = app
         self.latest = latest
+        self.content = content
     }
 }
