@@ -237,6 +237,44 @@ struct RelayTests {
         #expect(node.take(done)?.code == 0)
     }
 
+    @Test func `a set is not laid over what won against it by its content`() throws {
+        let (cluster, node, recorders) = makeCluster()
+        _ = node.send { id, _ in
+            .registered(
+                id, Registration(key: key("h1"), content: content(version: "1"), status: .up))
+        }
+        cluster.wait(Duration.second)
+        recorders["p1"]?.answer = { _ in .failed("reset") }
+        let change = Setting.Change(key: key("h1"), status: .waiting)
+        _ = node.send { id, _ in .set(id, Setting(changes: [change])) }
+        cluster.settle()
+        // Another node has written the same version, and its content wins.
+        let version = try #require(node.fetch(statuses: 3)?.view?.instances.first?.dirty)
+        let other = (1...9).map { content(version: "\($0)") }
+        var changes = Changes(isSameZone: true)
+        changes.records = other.map {
+            Record(
+                key: key("h1"), version: version,
+                state: .registered(
+                    Record.Registered(
+                        content: $0, status: .up, registered: 1, up: 1, silence: 0)))
+        }
+        _ = node.send { id, _ in .exchanged(id, .changes(changes)) }
+        let winner = try #require(node.fetch(statuses: 3)?.view?.instances.first)
+        #expect(winner.status == .up, "the test needs another winner")
+        recorders["p1"]?.calls = []
+        recorders["p1"]?.answer = { _ in .answered(code: 0, nil) }
+        cluster.wait(5 * Duration.second)
+        let writes = recorders["p1"]?.writes ?? []
+        #expect(hosts(writes) == ["h1"])
+        guard case .relay(let relay)? = writes.first, case .register(let state, _) = relay.write
+        else {
+            Issue.record("sent as \(writes)")
+            return
+        }
+        #expect(state.content == winner.content)
+    }
+
     @Test func `a set that a node cannot apply is acknowledged once the register has arrived`() {
         let (cluster, node, recorders) = makeCluster()
         _ = node.send { id, _ in

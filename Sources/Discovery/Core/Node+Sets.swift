@@ -88,7 +88,8 @@ extension Node {
             content: plan.content, status: plan.status, registered: old.registered,
             up: plan.isSetUp ? now.wall : old.up, silence: .max)
         replace(plan.slot, state, version: version, at: now, &effects)
-        let change = plan.onlyChange.map { Outbox.Change(change: $0, version: version) }
+        let digest = registry.instance(at: plan.slot).digest
+        let change = plan.onlyChange.map { Outbox.Change(change: $0, digest: digest) }
         return (old.key, change)
     }
 

@@ -223,14 +223,14 @@ extension Node {
         let isSameZone = cluster.links[link].isSameZone
         switch record.state {
         case .registered(let state):
-            if let set = write.set, set.version == record.version {
-                return .set([set.change], version: set.version, isSameZone: isSameZone)
+            let instance = registry.find(key.packed.span).map { registry.instance(at: $0) }
+            if let set = write.set, set.digest == instance?.digest {
+                return .set([set.change], version: record.version, isSameZone: isSameZone)
             }
-            let latest = registry.find(key.packed.span).map { registry.instance(at: $0).latest }
             return .relay(
                 Relay(
                     key: key, region: state.content.unpacked.region, version: record.version,
-                    write: .register(state, latest: latest ?? record.version),
+                    write: .register(state, latest: instance?.latest ?? record.version),
                     isSameZone: isSameZone))
         case .cancelled:
             return .relay(

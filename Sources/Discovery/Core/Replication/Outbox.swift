@@ -4,10 +4,11 @@
 /// order per instance keeps itself, and a thousand writes of one instance cost one. Writes are
 /// keyed by instance; renewals, which must not allocate, by slot of the registry.
 struct Outbox {
-    /// A `set` of one host, and the version it made.
+    /// A `set` of one host, and the digest of the instance it made: of the same version there may
+    /// be another one since, and this change laid over that would be a third.
     struct Change {
         let change: Setting.Change
-        let version: Int64
+        let digest: UInt64
     }
 
     struct Write {
