@@ -23,6 +23,8 @@ extension Node {
         case .taken:
             relay([record.key], from: registration.origin, at: now)
             effects.append(.answer(id, .done))
+        // A client's register makes a new version. The same one again is a repetition, which may
+        // have been on its way for long: no sign of life.
         case .same, .stale: effects.append(.answer(id, .done))
         case .refused(let answer): effects.append(.answer(id, answer))
         }
