@@ -5,10 +5,12 @@ extension EndToEndTests {
     /// Nodes whose ways to each other are disturbed.
     @Suite struct PartitionTests {
         /// One node in each zone, each reached through a proxy only.
-        private func start(_ zones: [String]) throws -> (NodeGroup, [TCPProxy]) {
+        private func start(
+            _ zones: [String], cluster: String = NodeGroup.allowed
+        ) throws -> (NodeGroup, [TCPProxy]) {
             let ports = try zones.map { _ in try ReservedPort() }
             let proxies = try ports.map { try TCPProxy(to: $0.number) }
-            let group = try NodeGroup(zones, proxies: proxies, ports: ports)
+            let group = try NodeGroup(zones, cluster: cluster, proxies: proxies, ports: ports)
             try group.waitUntilMet()
             return (group, proxies)
         }
@@ -63,6 +65,44 @@ extension EndToEndTests {
             #expect(try group[1].register("c").code == 0)
             proxies[1].set(.open)
             try expectHealed(group, ["c"])
+        }
+
+        @Test
+        func `what a node is missing, and what is done about it, is counted for each other one`()
+            throws
+        {
+            let settings = NodeGroup.allowed + "\ndigest_seconds = 1"
+            let (group, proxies) = try start(["sh001", "sh001"], cluster: settings)
+            let (seats, writer, reader) = try (group.seats, group[0], group[1])
+            #expect(try writer.register("first").code == 0)
+            #expect(try eventually { try reader.peerMetric("divergent", seats[0]) == 0 })
+            let (compared, repaired) = try (
+                reader.peerMetric("comparisons_total", seats[0]),
+                reader.peerMetric("repairs_total", seats[0])
+            )
+            // What the writer sends does not arrive; what the reader asks is answered.
+            proxies[1].set(.stalled)
+            var count = 0
+            let isDivergent = try eventually {
+                count += 1
+                #expect(try writer.register("host\(100 + count)").code == 0)
+                return try reader.peerMetric("divergent", seats[0]) > 0
+            }
+            #expect(isDivergent)
+            #expect(try eventually { try reader.hostnames().count == 1 + count })
+            #expect(try reader.peerMetric("repairs_total", seats[0]) >= repaired + count)
+            #expect(try reader.peerMetric("comparisons_total", seats[0]) > compared)
+            #expect(try eventually { try reader.peerMetric("divergent", seats[0]) == 0 })
+
+            #expect(try eventually { try writer.peerMetric("up", seats[1]) == 0 })
+            #expect(try writer.peerMetric("retries_total", seats[1]) > 0)
+            #expect(try writer.peerMetric("calls_failed_total", seats[1]) > 0)
+            #expect(try writer.peerMetric("queue", seats[1], "write") == count)
+            #expect(try writer.peerMetric("lag_milliseconds", seats[1]) > 0)
+            proxies[1].set(.open)
+            #expect(try eventually { try writer.peerMetric("queue", seats[1], "write") == 0 })
+            #expect(try writer.peerMetric("up", seats[1]) == 1)
+            #expect(try writer.peerMetric("lag_milliseconds", seats[1]) == 0)
         }
 
         @Test func `a way that breaks again and again loses nothing`() throws {
