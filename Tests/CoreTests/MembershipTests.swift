@@ -89,7 +89,7 @@ struct MembershipTests {
         cluster.wait(30 * Duration.second)
         #expect(first.node.nodes.first { $0.address == "d3" }?.status == 1)
         cluster.start("d3", seeds: seeds)
-        cluster.wait(10 * Duration.millisecond)
+        cluster.wait(150 * Duration.millisecond)
         #expect(first.node.nodes.first { $0.address == "d3" }?.status == 0)
     }
 

@@ -46,7 +46,7 @@ struct StubbornPeerTests {
         let asked = cluster.traffic.count {
             if $0.from == "d1", case .exchange(.entries) = $0.request { true } else { false }
         }
-        #expect((1...30).contains(asked), "\(asked) times in a minute")
+        #expect((1...100).contains(asked), "\(asked) times in a minute")
     }
 
     @Test func `a leaf that is too large is left out, and said so`() {
@@ -115,6 +115,43 @@ struct StubbornPeerTests {
         #expect(registers(broken, of: "bad") == 5)
         #expect(node.node.peerReports(at: node.now).first?.statistics.refused == 1)
         #expect(node.node.nodes.first { $0.address == "go" }?.status == 0)
+    }
+
+    @Test func `a renewal that a node of the reference cannot take is not sent again and again`() {
+        let cluster = TestCluster()
+        let broken = cluster.record("go")
+        let node = cluster.start("d1", seeds: ["go"])
+        _ = register(node, "h1")
+        cluster.wait(Duration.second)
+        broken.answer = { request in
+            if case .relay(let relay) = request, relay.write == .renew {
+                return .unable("answered with HTTP status 500")
+            }
+            return request == .fetchAll ? .all([], skipped: 0) : .answered(code: 0, nil)
+        }
+        _ = node.renew("h1")
+        cluster.wait(20 * Duration.second)
+        let renewals = broken.calls.count {
+            if case .relay(let relay) = $0 {
+                relay.write == .renew && relay.key == key("h1")
+            } else {
+                false
+            }
+        }
+        #expect(renewals == 1)
+    }
+
+    @Test func `a node that could not tell everything is asked again in half a minute`() {
+        let cluster = TestCluster()
+        let slow = cluster.record("go")
+        let node = cluster.start("d1", seeds: ["go"])
+        cluster.wait(Duration.minute)
+        slow.answer = { $0 == .fetchAll ? .failed("reset") : .answered(code: 0, nil) }
+        cluster.wait(5 * Duration.minute)
+        slow.calls = []
+        cluster.wait(2 * Duration.minute)
+        #expect((2...5).contains(slow.calls.count { $0 == .fetchAll }))
+        #expect(losses(node) == 0)
     }
 
     @Test func `what is passed on is bounded like what clients write`() {

@@ -103,6 +103,7 @@ package struct Node: ~Copyable {
     package mutating func step(
         _ batch: borrowing Batch, at now: Moment, effects: inout [Effect]
     ) {
+        cluster.largeAnswers = 0
         for index in batch.inputs.indices {
             apply(batch.inputs[index], batch, at: now, &effects)
         }

@@ -18,8 +18,9 @@ final class WakeChecker: Checker {
 
     /// Of what a node holds, its content and status.
     private var contents: [Place: UInt64] = [:]
-    /// When the content of an application changed last.
-    private var changes: [Topic: Int64] = [:]
+    /// When the content of an application changed last, and in which step of the world: a node that
+    /// goes on after a pause takes many requests at one time.
+    private var changes: [Topic: (time: Int64, step: Int)] = [:]
 
     func see(_ sight: Sight, _ world: World) -> String? {
         switch sight {
@@ -50,7 +51,7 @@ final class WakeChecker: Checker {
 
     private func change(_ key: InstanceKey, _ host: Host, _ world: World) {
         let app = AppKey(packed: Array(key.packed[key.application.range]))
-        changes[Topic(host: host.index, app: app)] = world.now
+        changes[Topic(host: host.index, app: app)] = (world.now, world.stepCount)
     }
 
     private func place(_ host: Host, _ key: InstanceKey) -> Place {
@@ -64,13 +65,13 @@ final class WakeChecker: Checker {
             request.step < world.stepCount, !host.hasOverslept
         else { return nil }
         let held = host.clock.moment(at: world.now).monotonic - request.monotonic
-        let changed = changes[Topic(host: host.index, app: Names.app(app))] ?? .min
+        let changed = changes[Topic(host: host.index, app: Names.app(app))] ?? (.min, .min)
         let what = "\(host.name) told a poll of app.\(app) after \(Trace.text(held)) s, "
-        if changed < request.arrived {
+        if changed.step <= request.step {
             return held < hold ? what + "and nothing had changed" : nil
         }
         // A zone may have changed before, and another one since.
-        let age = world.now - changed
+        let age = world.now - changed.time
         guard zone.isEmpty, age > Duration.second else { return nil }
         return what + "of what had changed \(Trace.text(age)) s before"
     }

@@ -51,6 +51,8 @@ enum ClientRequest {
 struct ClientAnswer {
     var code: Int
     var seen: Seen?
+    /// Of the process that gave it: another one may have taken its place when it arrives.
+    var incarnation = 0
 
     /// No connection, a broken one, or no answer in time.
     static let failed = ClientAnswer(code: 1, seen: nil)

@@ -53,8 +53,7 @@ extension World {
                     + " from \(hosts[watchers[index].host].name)")
             watchers[index].latest = seen.latest
             watchers[index].signature = seen.signature
-            let host = hosts[watchers[index].host]
-            watchers[index].source = (host.index, host.incarnation)
+            watchers[index].source = (watchers[index].host, answer.incarnation)
         case (-304, _):
             trace.add(now, "w\(index)", "told", "nothing new")
         default:

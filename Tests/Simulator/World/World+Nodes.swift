@@ -185,7 +185,8 @@ extension World {
         case .client:
             reply(
                 to: request.sender, from: host, PeerReply(node: nil, outcome: .failed("")),
-                ClientAnswer(code: code, seen: World.seen(answer)))
+                ClientAnswer(
+                    code: code, seen: World.seen(answer), incarnation: request.incarnation))
         case .left: break
         }
     }

@@ -51,6 +51,8 @@ struct Cluster {
     var isMembershipStale = false
     /// Health, kinds or members have changed: links and contacts are to be chosen anew.
     var areLinksStale = false
+    /// Pages and differences told in this step.
+    var largeAnswers = 0
     /// When a comparison with a reference node is to go on, monotonic; `Int64.min`: at once.
     var comparisonDue: Int64?
     private var lastCall: UInt64 = 0
@@ -128,5 +130,7 @@ struct Joining {
         let name: String
         var source: UInt32
         var queued: [UInt32] = []
+        /// The source has told everything: nobody else need.
+        var isTold = false
     }
 }

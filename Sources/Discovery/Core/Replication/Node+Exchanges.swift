@@ -5,11 +5,30 @@ extension Node {
     ) -> Answer {
         switch exchange {
         case .changes(let changes): .exchanged(take(changes, at: now, &effects))
-        case .pull(let leaf): page(from: leaf, at: now)
+        case .pull(let leaf): large(at: now, &effects) ?? page(from: leaf, at: now)
         case .compare(let fingerprint): compare(with: fingerprint)
         case .leaves(let instances, let apps): leaves(instances, apps)
-        case .entries(let entries): .exchanged(.entries(settle(entries, at: now)))
+        case .entries(let entries):
+            tooMany(entries) ?? large(at: now, &effects)
+                ?? .exchanged(.entries(settle(entries, at: now)))
         }
+    }
+
+    /// A refusal if this step has gathered enough already: the others ask again.
+    private mutating func large(at now: Moment, _ effects: inout [Effect]) -> Answer? {
+        cluster.largeAnswers += 1
+        if cluster.largeAnswers <= Node.largeAnswersMax { return nil }
+        return refuse("large answers in a turn", Node.largeAnswersMax, at: now, &effects)
+    }
+
+    /// Of half a megabyte each. A node is asked for one at a time by each of the others.
+    private static let largeAnswersMax = 32
+
+    /// Nobody of our kind asks for more leaves: each would be walked.
+    private func tooMany(_ entries: Entries) -> Answer? {
+        let countMax = cluster.settings.entriesBytesMax / Node.leafSize
+        if entries.instanceLeaves.count + entries.appLeaves.count <= countMax { return nil }
+        return .refused(.invalid, "at most \(countMax) leaves")
     }
 
     private mutating func take(

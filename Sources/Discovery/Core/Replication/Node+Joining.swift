@@ -38,6 +38,12 @@ extension Node {
     mutating func probed(_ peer: Int, at now: Moment, _ effects: inout [Effect]) {
         let known = cluster.peers[peer]
         guard cluster.joining != nil else {
+            if known.kind == .own, isCompared(peer), let compared = known.comparedAt {
+                // It was doubted in between: that does not put the comparison off.
+                let due = compared.addingSaturated(cluster.settings.digestInterval)
+                cluster.peers[peer].nextLook = min(
+                    known.nextLook, max(due, now.monotonic.addingSaturated(Peers.lookPause)))
+            }
             if known.health == .healthy, known.kind == .reference, known.nextComparison == 0 {
                 cluster.peers[peer].nextComparison = now.monotonic.addingSaturated(
                     cluster.random.jittered(cluster.settings.comparisonInterval, downTo: 20))
@@ -48,10 +54,16 @@ extension Node {
             settled(peer, isComplete: false, at: now, &effects)
             return
         }
+        // Once each: who has told, or has failed to, is compared with later.
+        guard cluster.joining?.waiting.contains(known.number) == true else { return }
         if known.zone != settings.zone {
             // One node of each other zone is enough.
             let zones = cluster.joining?.zones ?? []
             if let zone = zones.firstIndex(where: { $0.name == known.zone }) {
+                if zones[zone].isTold {
+                    settled(peer, isComplete: false, at: now, &effects)
+                    return
+                }
                 cluster.joining?.zones[zone].queued.append(known.number)
                 return
             }
@@ -72,7 +84,7 @@ extension Node {
             startPulling(from: peer, &effects)
         case .own where cluster.joining?.source != nil:
             cluster.joining?.queued.append(known.number)
-        case .own, .unknown: startComparing(with: peer, &effects)
+        case .own, .unknown: startComparing(with: peer, at: now, &effects)
         }
     }
 
@@ -104,7 +116,7 @@ extension Node {
         for number in queued {
             guard let peer = cluster.peers.index(of: number) else { continue }
             if cluster.joining?.hasSource == true {
-                startComparing(with: peer, &effects)
+                startComparing(with: peer, at: now, &effects)
             } else if cluster.joining?.source == nil {
                 cluster.joining?.source = number
                 startPulling(from: peer, &effects)
@@ -120,10 +132,12 @@ extension Node {
         of number: UInt32, isComplete: Bool, at now: Moment, _ effects: inout [Effect]
     ) {
         let zones = cluster.joining?.zones ?? []
-        guard let zone = zones.firstIndex(where: { $0.source == number }) else { return }
+        guard let zone = zones.firstIndex(where: { $0.source == number && !$0.isTold })
+        else { return }
         var queued = zones[zone].queued[...]
         if isComplete {
             cluster.joining?.zones[zone].queued = []
+            cluster.joining?.zones[zone].isTold = true
             cluster.joining?.waiting.removeAll { queued.contains($0) }
             return
         }

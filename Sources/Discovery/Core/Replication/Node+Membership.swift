@@ -13,7 +13,8 @@ extension Node {
             guard case .exchanged = reply.outcome else { return }
         }
         cluster.peers[peer].isShutOut = false
-        cluster.peers[peer].isDoubted = false
+        // A batch may arrive where a question is too much.
+        if old.session.isProbing { cluster.peers[peer].isDoubted = false }
         cluster.peers[peer].failures = 0
         cluster.peers[peer].hasLived = true
         cluster.peers[peer].health = .healthy
@@ -45,7 +46,7 @@ extension Node {
     /// Something may have been missed. A node that comes and goes is not asked for everything each
     /// time.
     mutating func compareSoon(with peer: Int, at now: Int64) {
-        cluster.peers[peer].nextLook = now
+        cluster.peers.look(at: peer, now)
         scheduleComparison(with: peer, at: now)
     }
 
@@ -64,14 +65,16 @@ extension Node {
         guard let peer = cluster.peers.index(at: address),
             cluster.peers[peer].health == .healthy
         else { return }
-        cluster.peers[peer].nextLook = now.monotonic
+        cluster.peers[peer].isDoubted = true
+        cluster.peers.look(at: peer, now.monotonic)
     }
 
     /// A question failed that the node may live without answering.
     mutating func doubt(_ peer: Int, at now: Moment) {
         cluster.peers[peer].statistics.callsFailed += 1
+        if cluster.peers[peer].health != .healthy { return }
         cluster.peers[peer].isDoubted = true
-        cluster.peers[peer].nextLook = now.monotonic
+        cluster.peers.look(at: peer, now.monotonic)
     }
 
     /// The node did not answer.
@@ -134,11 +137,13 @@ extension Node {
         cluster.isMembershipStale = false
         var members: [(address: String, zone: String, version: Int64)] = []
         var known: Set<String> = []
+        var looked = 0
         cluster.peers.refused = 0
         if let app = selfApp {
             for group in registry.applications[Int(app)].zones {
                 for slot in group.members where slot != ZoneGroup.hole {
-                    if members.count >= Node.membersRead {
+                    looked += 1
+                    if looked > Node.membersRead {
                         cluster.peers.refused += 1
                         continue
                     }
@@ -161,6 +166,7 @@ extension Node {
             }
             effects.append(
                 .note(.peerForgotten(cluster.peers[peer].address, zone: cluster.peers[peer].zone)))
+            settled(peer, isComplete: false, at: now, &effects)
             cluster.peers.remove(at: peer)
         }
         for member in members {
@@ -174,7 +180,7 @@ extension Node {
             cluster.peers[index].announced = member.version
             // It is back: no reason to wait for the next probe.
             if cluster.peers[index].health == .lost {
-                cluster.peers[index].nextLook = now.monotonic
+                cluster.peers.look(at: index, now.monotonic)
             }
         }
         cluster.areLinksStale = true

@@ -5,8 +5,9 @@ extension Node {
     mutating func look(after peer: Int, at now: Moment, _ effects: inout [Effect]) {
         guard cluster.peers[peer].session.isIdle else { return }
         scheduleLook(after: peer, at: now.monotonic)
+        cluster.peers[peer].lookedAt = now.monotonic
         if cluster.peers[peer].isShutOut, cluster.peers[peer].kind == .own {
-            startComparing(with: peer, &effects)
+            startComparing(with: peer, at: now, &effects)
             return
         }
         guard cluster.peers[peer].health == .healthy, !cluster.peers[peer].isDoubted,
@@ -16,7 +17,7 @@ extension Node {
             return
         }
         switch cluster.peers[peer].kind {
-        case .own: startComparing(with: peer, &effects)
+        case .own: startComparing(with: peer, at: now, &effects)
         case .reference where cluster.peers[peer].nextComparison <= now.monotonic:
             startFetchingAll(from: peer, at: now, &effects)
         case .unknown, .reference: startSession(.probing, .probe, with: peer, &effects)
@@ -26,7 +27,7 @@ extension Node {
     /// Every node of this zone and one of every other zone. If that one knows no digest, all that
     /// do are compared with: nobody else there would find what only our own nodes can repair, the
     /// timestamps of apps.
-    private func isCompared(_ peer: Int) -> Bool {
+    func isCompared(_ peer: Int) -> Bool {
         let known = cluster.peers[peer]
         if cluster.linkIndex(to: known.number) != nil { return true }
         guard known.kind == .own, !known.isSelf, !cluster.peers.isAlias(peer) else { return false }
@@ -50,7 +51,7 @@ extension Node {
         cluster.peers[peer].nextLook = now.addingSaturated(wait)
     }
 
-    private mutating func startSession(
+    mutating func startSession(
         _ session: RepairSession, _ request: PeerRequest, with peer: Int,
         _ effects: inout [Effect]
     ) {
@@ -60,23 +61,16 @@ extension Node {
         send(call, request, to: peer, &effects)
     }
 
-    mutating func startComparing(with peer: Int, _ effects: inout [Effect]) {
+    mutating func startComparing(
+        with peer: Int, at now: Moment, _ effects: inout [Effect]
+    ) {
+        cluster.peers[peer].comparedAt = now.monotonic
         cluster.peers[peer].statistics.comparisons += 1
         startSession(.comparing, .exchange(.compare(fingerprint)), with: peer, &effects)
     }
 
     mutating func startPulling(from peer: Int, _ effects: inout [Effect]) {
-        startSession(.pulling, .exchange(.pull(leaf: 0)), with: peer, &effects)
-    }
-
-    mutating func startFetchingAll(
-        from peer: Int, at now: Moment, _ effects: inout [Effect]
-    ) {
-        cluster.peers[peer].statistics.comparisons += 1
-        let interval = cluster.random.jittered(cluster.settings.comparisonInterval, downTo: 80)
-        cluster.peers[peer].nextComparison = now.monotonic.addingSaturated(interval)
-        cluster.peers[peer].comparedAt = now.monotonic
-        startSession(.fetchingAll, .fetchAll, with: peer, &effects)
+        startSession(.pulling(leaf: 0), .exchange(.pull(leaf: 0)), with: peer, &effects)
     }
 
     // MARK: Answers
@@ -87,8 +81,8 @@ extension Node {
         let session = cluster.peers[peer].session
         cluster.peers[peer].session = .idle
         switch (session, reply.outcome) {
-        case (.pulling, .exchanged(.page(let page))):
-            take(page, from: peer, at: now, &effects)
+        case (.pulling(let leaf), .exchanged(.page(let page))):
+            take(page, from: peer, leaf, at: now, &effects)
         case (.fetchingAll, .all(let records, let skipped)):
             note(skipped, of: peer, at: now, &effects)
             cluster.peers[peer].session = .comparingAll(Comparison(records: records))
@@ -107,36 +101,38 @@ extension Node {
         case (.settling(let listing), .exchanged(.entries(let differences))):
             settle(differences, listing, with: peer, at: now, &effects)
         case (.probing, _): probed(peer, at: now, &effects)
-        case (.idle, _), (.pulling, _), (.fetchingAll, _), (.comparingAll, _), (.comparing, _),
+        case (.fetchingAll, _):
+            scheduleComparison(with: peer, at: now.monotonic)
+            settled(peer, isComplete: false, at: now, &effects)
+        case (.idle, _), (.pulling, _), (.comparingAll, _), (.comparing, _),
             (.listing, _), (.settling, _):
             // It failed, was refused, or makes no sense: the next look tries again.
             settled(peer, isComplete: false, at: now, &effects)
         }
     }
 
-    private mutating func note(
-        _ skipped: Int, of peer: Int, at now: Moment, _ effects: inout [Effect]
-    ) {
-        cluster.peers[peer].statistics.skipped = skipped
-        if skipped > 0, limitNotes.isNews("skipped", at: now.monotonic) {
-            effects.append(.note(.recordsSkipped(cluster.peers[peer].address, count: skipped)))
-        }
-    }
-
     private mutating func take(
-        _ page: Page, from peer: Int, at now: Moment, _ effects: inout [Effect]
+        _ page: Page, from peer: Int, _ leaf: UInt32, at now: Moment,
+        _ effects: inout [Effect]
     ) {
         for record in page.records { repair(record, from: peer, at: now, &effects) }
-        if cluster.joining != nil {
-            cluster.joining?.stamps += page.stamps
-        } else {
-            align(page.stamps, at: now)
-        }
-        if let next = page.next {
-            startSession(.pulling, .exchange(.pull(leaf: next)), with: peer, &effects)
+        takeOver(page.stamps, at: now)
+        if let next = page.next, next > leaf {
+            startSession(
+                .pulling(leaf: next), .exchange(.pull(leaf: next)), with: peer, &effects)
             return
         }
-        settled(peer, isComplete: !page.isProtected, at: now, &effects)
+        let isComplete = page.next == nil && !page.isProtected
+        settled(peer, isComplete: isComplete, at: now, &effects)
+    }
+
+    /// While the node joins its content still changes without moving timestamps.
+    private mutating func takeOver(_ stamps: [AppStamp], at now: Moment) {
+        if cluster.joining != nil {
+            cluster.joining?.stamps += stamps
+        } else {
+            align(stamps, at: now)
+        }
     }
 
     /// Takes over what the other node holds, or has it told what is newer here. Whether this node
@@ -155,7 +151,7 @@ extension Node {
         return false
     }
 
-    private mutating func tell(_ key: InstanceKey, to peer: Int, at now: Moment) {
+    mutating func tell(_ key: InstanceKey, to peer: Int, at now: Moment) {
         guard let link = cluster.linkIndex(to: cluster.peers[peer].number),
             cluster.links[link].outbox.writeCount < cluster.settings.outboxMax
         else { return }
@@ -230,13 +226,25 @@ extension Node {
             isProgress = true
         }
         for key in differences.wanted { tell(key, to: peer, at: now) }
-        align(differences.stamps, at: now)
-        // Where nothing could be taken, the next answer would be the same one.
-        if differences.isPartial, isProgress || statistics.alignments > alignments {
-            listing.instanceLeaves += listing.askedInstanceLeaves.reversed()
+        takeOver(differences.stamps, at: now)
+        if differences.isPartial {
+            var leaves = listing.askedInstanceLeaves
+            if !isProgress, statistics.alignments == alignments {
+                // The same question would have the same answer: on with what lies behind it.
+                let end = lastLeaf(of: differences.records)
+                leaves.removeAll { $0 <= end }
+                if leaves.isEmpty { listing.askedAppLeaves = [] }
+            }
+            listing.instanceLeaves += leaves.reversed()
             listing.appLeaves += listing.askedAppLeaves.reversed()
         }
         proceed(listing, with: peer, at: now, &effects)
+    }
+
+    /// In which an answer ended that was full. Cancels are told in no order.
+    private func lastLeaf(of records: [Record]) -> UInt32 {
+        let last = records.last { if case .registered = $0.state { true } else { false } }
+        return last.map { registry.leaf(of: $0.key.packed.span) } ?? .max
     }
 
     /// Asks for the next thing that is missing: leaves to settle, rows to list, or nothing.
@@ -324,72 +332,12 @@ extension Node {
     }
 
     /// What a leaf, and an entry besides its key, take on the wire.
-    private static let leafSize = 4
+    static let leafSize = 4
     private static let entrySize = 16
 
     private static func popLast(_ count: Int, of rows: inout [UInt16]) -> [UInt16] {
         let last = Array(rows.suffix(count))
         rows.removeLast(last.count)
         return last
-    }
-
-    // MARK: Everything
-
-    /// Instances compared in one step.
-    private static let comparisonSlice = 2_048
-
-    /// Goes on with the comparisons with nodes that know no digest.
-    mutating func advanceComparisons(at now: Moment, _ effects: inout [Effect]) {
-        cluster.comparisonDue = nil
-        for peer in cluster.peers.indices {
-            guard case .comparingAll(var comparison) = cluster.peers[peer].session else { continue }
-            cluster.peers[peer].session = .idle
-            if compareSlice(&comparison, with: peer, at: now, &effects) {
-                cluster.peers[peer].statistics.divergent = comparison.differences
-                settled(peer, isComplete: true, at: now, &effects)
-            } else {
-                cluster.peers[peer].session = .comparingAll(comparison)
-                cluster.comparisonDue = .min
-            }
-        }
-    }
-
-    /// Whether that was the last one.
-    private mutating func compareSlice(
-        _ comparison: inout Comparison, with peer: Int, at now: Moment,
-        _ effects: inout [Effect]
-    ) -> Bool {
-        if comparison.merged < comparison.records.count {
-            let end = min(comparison.merged + Node.comparisonSlice, comparison.records.count)
-            for record in comparison.records[comparison.merged..<end] {
-                comparison.versions[record.key] = record.version
-                switch merge(record, at: now, &effects) {
-                case .taken:
-                    comparison.differences += 1
-                    cluster.peers[peer].statistics.repairs += 1
-                case .stale:
-                    comparison.differences += 1
-                    tell(record.key, to: peer, at: now)
-                case .same, .refused: break
-                }
-            }
-            comparison.merged = end
-            return false
-        }
-        // While it joins a node has nothing to tell.
-        if cluster.joining != nil { return true }
-        let end = min(
-            Int(comparison.slot) + Node.comparisonSlice, registry.records.count)
-        for slot in Int(comparison.slot)..<max(end, Int(comparison.slot)) {
-            guard let instance = registry.records[slot].instance,
-                comparison.versions[instance.key] == nil,
-                leases.silence(of: UInt32(slot), at: now.monotonic) < settings.overdueAfter
-            else { continue }
-            // A register there begins a lease anew: only what is alive is told.
-            comparison.differences += 1
-            tell(instance.key, to: peer, at: now)
-        }
-        comparison.slot = UInt32(end)
-        return end >= registry.records.count
     }
 }

@@ -177,6 +177,10 @@ extension Node {
     ) {
         var flight = flight
         for index in flight.writes.indices { flight.writes[index].write.attempts += 1 }
+        if cluster.peers[peer].kind == .reference {
+            // The client's next renewal comes anyway.
+            flight.renewed = nil
+        }
         let isVain = flight.writes.contains { $0.write.attempts >= Node.attemptsMax }
         if isVain, cluster.peers[peer].kind == .reference {
             refused(flight, on: link, peer, sentence, at: now, &effects)

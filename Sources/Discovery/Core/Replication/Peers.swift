@@ -37,9 +37,11 @@ struct Peers {
         var failures = 0
         /// When to look after it next, monotonic: a probe, or a comparison.
         var nextLook: Int64
+        /// When that was done last, monotonic.
+        var lookedAt: Int64?
         /// When everything is compared with a node that knows no digest, monotonic.
         var nextComparison: Int64 = 0
-        /// When that was begun last, monotonic.
+        /// When a comparison of either kind was begun last, monotonic.
         var comparedAt: Int64?
         /// When it answered last, monotonic.
         var heard: Int64?
@@ -52,6 +54,9 @@ struct Peers {
         /// Whether writes for it are kept.
         var isTarget: Bool { !isSelf && (health != .lost || hasLived) }
     }
+
+    /// Whatever asks for a look at once, a node is not looked after more often than this.
+    static let lookPause = 100 * Duration.millisecond
 
     private(set) var all: [Peer] = []
     private var lastNumber: UInt32 = 0
@@ -94,6 +99,12 @@ struct Peers {
             Peer(
                 number: lastNumber, address: address, zone: zone, isSeed: isSeed, nextLook: now))
         return all.count - 1
+    }
+
+    /// Has the peer looked after as soon as it may be.
+    mutating func look(at index: Int, _ now: Int64) {
+        let earliest = all[index].lookedAt.map { $0.addingSaturated(Peers.lookPause) }
+        all[index].nextLook = max(now, earliest ?? now)
     }
 
     mutating func remove(at index: Int) { all.remove(at: index) }

@@ -2,8 +2,8 @@
 enum RepairSession {
     case idle
     case probing
-    /// Taking over everything, page by page.
-    case pulling
+    /// Taking over everything, page by page; now the one from this leaf on.
+    case pulling(leaf: UInt32)
     /// Waiting for `fetch/all`.
     case fetchingAll
     /// Comparing what `fetch/all` told, in slices.
