@@ -78,4 +78,25 @@ struct LearningTests {
         #expect(start.calls.isEmpty)
         #expect(start.node.takeJoined())
     }
+
+    @Test(arguments: [true, false])
+    func `nodes give one timestamp to one content only`(isEqual: Bool) {
+        func latest(_ first: String) -> Int64? {
+            let node = TestNode()
+            let record = { (host: String, after: Int64) in
+                Record(
+                    key: key(host), version: TestNode.start.wall + after,
+                    state: .registered(
+                        Record.Registered(
+                            content: content(), status: .up, registered: 1, up: 1,
+                            latest: TestNode.start.wall + after, silence: 0)))
+            }
+            var changes = Changes(isSameZone: true)
+            changes.records = [record(first, 1), record("last", Duration.second)]
+            _ = node.send { id, _ in .exchanged(id, .changes(changes)) }
+            return node.fetch()?.view?.latest
+        }
+        // The last change is the same one, with the same stamp.
+        #expect((latest("h1") == latest(isEqual ? "h1" : "h2")) == isEqual)
+    }
 }

@@ -1,7 +1,7 @@
 import DiscoveryCore
 
 /// An application's `latest_timestamp` grows with every change of its content, and goes with one
-/// content only; no poll is told what it has.
+/// content only, whichever node tells it; no poll is told what it has.
 final class TimestampChecker: Checker {
     let name = "timestamps"
 
@@ -17,7 +17,15 @@ final class TimestampChecker: Checker {
         let zone: String
     }
 
+    private struct Name: Hashable {
+        let app: Int
+        let zone: String
+        let latest: Int64
+    }
+
     private var known: [Place: Known] = [:]
+    /// What was told under a timestamp, and by whom.
+    private var named: [Name: (signature: UInt64, host: Int)] = [:]
 
     func see(_ sight: Sight, _ world: World) -> String? {
         if case .stopped(let host) = sight { remember(host, world) }
@@ -32,6 +40,21 @@ final class TimestampChecker: Checker {
                 + "\(Trace.version(latest)), got \(Trace.version(view.latest))"
         }
         return grows(Place(host: host.index, app: app, zone: zone), view, host, world)
+            ?? names(Name(app: app, zone: zone, latest: view.latest), view, host, world)
+    }
+
+    /// Nodes of the reference keep no timestamps: beside them it is luck.
+    private func names(
+        _ name: Name, _ view: AppView, _ host: Host, _ world: World
+    ) -> String? {
+        if world.hosts.contains(where: \.isGo) { return nil }
+        let signature = Names.signature(view)
+        guard let before = named[name], before.signature != signature else {
+            named[name] = (signature, host.index)
+            return nil
+        }
+        return "\(host.name), app.\(name.app): \(Trace.version(name.latest)) for another content "
+            + "than at \(world.hosts[before.host].name)"
     }
 
     /// Whether the timestamp that the poll has came from this very process.

@@ -295,7 +295,7 @@ extension Node {
             {
                 // It changed there since, or here more is known. This node may have told of this
                 // timestamp before it was started anew: it goes on from there.
-                align(app, to: Registry.step(from: stamp.latest, content))
+                align(app, to: Registry.name(of: content, from: stamp.latest))
             }
         }
     }

@@ -17,9 +17,8 @@ extension Node {
         align(cluster.joining?.stamps ?? [], at: now)
         // Nodes of the reference do not tell the timestamps of applications, and those of their
         // instances may be older than what this node has told before it was started anew.
-        if cluster.joining?.hasSource != true {
-            registry.raiseTimestamps(to: startWall, start: cluster.id.rawValue)
-        }
+        let isAlone = cluster.joining?.hasSource != true
+        registry.raiseTimestamps(to: isAlone ? startWall : .min)
         cluster.joining = nil
         registry.isJoining = false
         registry.raiseFloor(to: startWall)
