@@ -21,7 +21,7 @@ struct RegistrySettings: Sendable, Equatable {
     var tombstoneSeconds = 7200
     /// Cancelled instances remembered at once: about 20 MB.
     var tombstonesMax = 100_000
-    /// Instances held at once: about 420 MB per million.
+    /// Instances held at once: about 450 MB per million.
     var instancesMax = 4_000_000
     /// Applications held at once, over all environments.
     var appsMax = 1_000_000
