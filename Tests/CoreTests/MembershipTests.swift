@@ -77,6 +77,27 @@ struct MembershipTests {
         #expect(!reference.writes.isEmpty)
     }
 
+    @Test(arguments: [false, true])
+    func `connections that end again and again do not put a comparison off`(isReference: Bool) {
+        let cluster = TestCluster()
+        let first = cluster.start("d1", seeds: ["d2"])
+        if isReference { _ = cluster.record("d2") } else { cluster.start("d2", seeds: ["d1"]) }
+        cluster.wait(5 * Duration.second)
+        let before = cluster.traffic.count
+        for _ in 0..<400 {
+            first.hangUp(peer: "d2")
+            cluster.wait(Duration.second)
+        }
+        let compared = cluster.traffic[before...].count {
+            switch $0.request {
+            case .exchange(.compare): $0.from == "d1"
+            case .fetchAll: true
+            default: false
+            }
+        }
+        #expect(compared >= (isReference ? 1 : 35))
+    }
+
     @Test func `a node that starts again is found as soon as it says so`() {
         let cluster = TestCluster()
         let seeds = ["d1", "d2", "d3"]

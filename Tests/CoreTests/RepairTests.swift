@@ -147,8 +147,9 @@ struct RepairTests {
         let told = latest(node)
         cluster.kill("d1")
         cluster.wait(Duration.second)
+        // Something else than what the node has told last.
         let state = Record.Registered(
-            content: stored.content, status: stored.status, registered: stored.registered,
+            content: content(version: "9"), status: stored.status, registered: stored.registered,
             up: stored.up, silence: 0)
         other.answer = { request in
             guard case .fetchAll = request else { return .answered(code: 0, nil) }
@@ -161,6 +162,22 @@ struct RepairTests {
         // With its clock behind it cannot know what it has told, but tells something else.
         #expect(skew < 0 ? latest(again) != told : latest(again) > told)
         #expect(latest(again) > stored.latest)
+    }
+
+    @Test func `a restart does not move the timestamp of what was only registered again`() {
+        let (cluster, nodes) = makeCluster()
+        register(nodes[0], "h1")
+        cluster.wait(Duration.second)
+        let told = latest(nodes[0])
+        register(nodes[0], "h1")
+        cluster.wait(Duration.second)
+        #expect(latest(nodes[0]) == told)
+        cluster.kill("d2")
+        cluster.wait(Duration.second)
+        let again = cluster.start("d2", seeds: ["d1", "d2"], zones: ["sh002": ["e1", "e2"]])
+        cluster.wait(30 * Duration.second)
+        #expect(latest(again) == told)
+        #expect(latest(nodes[0]) == told)
     }
 
     @Test func `renewals missed while a node was lost do not end leases there`() {

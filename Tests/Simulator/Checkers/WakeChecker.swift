@@ -67,7 +67,7 @@ final class WakeChecker: Checker {
         let held = host.clock.moment(at: world.now).monotonic - request.monotonic
         let changed = changes[Topic(host: host.index, app: Names.app(app))] ?? (.min, .min)
         let what = "\(host.name) told a poll of app.\(app) after \(Trace.text(held)) s, "
-        if changed.step <= request.step {
+        if changed.step < request.step {
             return held < hold ? what + "and nothing had changed" : nil
         }
         // A zone may have changed before, and another one since.

@@ -122,6 +122,8 @@ struct Joining {
     var hasSource = false
     /// The timestamps that sources have told; taken over when the content is there.
     var stamps: [AppStamp] = []
+    /// Slots of the applications that were told the timestamp they have, under what they hold.
+    var confirmed: Set<UInt32> = []
     /// Zones of which one node has told what it holds, or is doing so; the others of the zone wait
     /// in case it fails.
     var zones: [Zone] = []

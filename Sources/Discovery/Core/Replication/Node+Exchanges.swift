@@ -289,13 +289,16 @@ extension Node {
                 registry.applications[Int(app)].instanceCount > 0
             else { continue }
             let content = registry.applications[Int(app)].content
+            let latest = registry.applications[Int(app)].latest
             if content == stamp.content {
                 align(app, to: stamp.latest)
-            } else if cluster.joining != nil, registry.applications[Int(app)].latest <= stamp.latest
-            {
+                if latest <= stamp.latest { cluster.joining?.confirmed.insert(app) }
+            } else if cluster.joining != nil, latest < stamp.latest {
                 // It changed there since, or here more is known. This node may have told of this
                 // timestamp before it was started anew: it goes on from there.
-                align(app, to: Registry.name(of: content, from: stamp.latest))
+                let next = stamp.latest.addingSaturated(1)
+                align(app, to: Registry.name(of: content, from: next))
+                cluster.joining?.confirmed.remove(app)
             }
         }
     }

@@ -17,8 +17,11 @@ extension Node {
         align(cluster.joining?.stamps ?? [], at: now)
         // Nodes of the reference do not tell the timestamps of applications, and those of their
         // instances may be older than what this node has told before it was started anew.
-        let isAlone = cluster.joining?.hasSource != true
-        registry.raiseTimestamps(to: isAlone ? startWall : .min)
+        if cluster.joining?.hasSource == true {
+            registry.raiseTimestamps(except: cluster.joining?.confirmed ?? [])
+        } else {
+            registry.raiseTimestamps(to: startWall)
+        }
         cluster.joining = nil
         registry.isJoining = false
         registry.raiseFloor(to: startWall)
@@ -98,9 +101,9 @@ extension Node {
         }
         guard cluster.joining != nil else { return }
         cluster.joining?.waiting.removeAll { $0 == number }
+        if isComplete, cluster.peers[peer].kind == .own { cluster.joining?.hasSource = true }
         if cluster.joining?.source == number {
             cluster.joining?.source = nil
-            cluster.joining?.hasSource = isComplete
             startQueued(at: now, &effects)
         }
         settleZone(of: number, isComplete: isComplete, at: now, &effects)

@@ -10,8 +10,8 @@ extension Node {
             startComparing(with: peer, at: now, &effects)
             return
         }
-        guard cluster.peers[peer].health == .healthy, !cluster.peers[peer].isDoubted,
-            isCompared(peer)
+        guard cluster.peers[peer].health == .healthy, isCompared(peer),
+            !cluster.peers[peer].isDoubted || isComparisonDue(with: peer, at: now.monotonic)
         else {
             startSession(.probing, .probe, with: peer, &effects)
             return
@@ -36,6 +36,16 @@ extension Node {
             return false
         }
         return cluster.peers[index].kind == .reference
+    }
+
+    /// Doubts, of which there may be many, do not put it off.
+    private func isComparisonDue(with peer: Int, at now: Int64) -> Bool {
+        let known = cluster.peers[peer]
+        if known.kind == .reference {
+            return known.nextComparison != 0 && known.nextComparison <= now
+        }
+        guard let compared = known.comparedAt else { return true }
+        return compared.addingSaturated(cluster.settings.digestInterval) <= now
     }
 
     private mutating func scheduleLook(after peer: Int, at now: Int64) {
@@ -233,7 +243,9 @@ extension Node {
                 // The same question would have the same answer: on with what lies behind it.
                 let end = lastLeaf(of: differences.records)
                 leaves.removeAll { $0 <= end }
-                if leaves.isEmpty { listing.askedAppLeaves = [] }
+                if leaves.count == listing.askedInstanceLeaves.count {
+                    (leaves, listing.askedAppLeaves) = ([], [])
+                }
             }
             listing.instanceLeaves += leaves.reversed()
             listing.appLeaves += listing.askedAppLeaves.reversed()

@@ -24,8 +24,8 @@ struct Peers {
         var hasLived = false
         /// It has been found just now: nothing was kept for it before.
         var isNew = false
-        /// A question to it failed: a probe finds out whether the node is gone or the question
-        /// was too much for it.
+        /// A question to it failed, or its connection ended: a probe finds out whether the node is
+        /// gone.
         var isDoubted = false
         /// It is this node itself.
         var isSelf = false
