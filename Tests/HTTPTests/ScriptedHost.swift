@@ -43,6 +43,9 @@ final class ScriptedHost: Sendable {
 
     var acceptedCount: Int { acceptor.acceptedCount }
 
+    /// Until no connection is open.
+    func waitUntilLeft() { acceptor.waitUntilLeft() }
+
     /// Ends all connections and refuses new ones.
     func stop() {
         guard let thread = thread.withLock({ $0.take() }) else { return }
@@ -83,6 +86,10 @@ private final class Acceptor: Sendable {
 
     var acceptedCount: Int { state.withLock { $0.acceptedCount } }
 
+    func waitUntilLeft() {
+        while state.withLock({ !$0.open.isEmpty }) { sched_yield() }
+    }
+
     /// Returns when stopped and all scripts have ended.
     func run() {
         var threads: [Thread] = []
@@ -107,8 +114,10 @@ private final class Acceptor: Sendable {
     private func serve(_ descriptor: Int32, _ index: Int) {
         let socket = TestSocket(accepted: descriptor)
         script(socket, index)
-        state.withLock { _ = $0.open.remove(descriptor) }
-        socket.close()
+        state.withLock { state in
+            _ = state.open.remove(descriptor)
+            socket.close()
+        }
     }
 
     func stop() {

@@ -175,8 +175,8 @@ struct Registry {
 
     /// The first timestamp from this one on that stands for the content, by its lowest 16 bits: no
     /// more than 65 us later. Changes that come faster than their stamps move an application ahead
-    /// of the clock by some 33 us each: 30,000 writes per second for long, or 100,000 instances taken
-    /// over one by one, by seconds.
+    /// of the clock by some 33 us each: 30,000 writes per second for long, or 100,000 instances
+    /// taken over one by one, by seconds.
     static func name(of content: UInt64, from earliest: Int64) -> Int64 {
         let bits = Int64(ByteHash.mix(content) & 0xFFFF)
         let name = earliest & ~0xFFFF | bits
