@@ -95,6 +95,31 @@ struct StubbornPeerTests {
         #expect(node.node.peerReports(at: node.now).first?.statistics.skipped == 3)
     }
 
+    /// Until that clock has caught up it holds the dead for alive.
+    @Test func `what lapsed does not come back from a node whose clock was set back`() {
+        let cluster = TestCluster()
+        let other = cluster.record("go")
+        var silence: Int64 = 0
+        other.answer = { request in
+            guard request == .fetchAll else { return .answered(code: 0, nil) }
+            let record = Record(key: key("h1"), version: 1, state: state(silence: silence))
+            return .all([record], skipped: 0)
+        }
+        let node = cluster.start("d1", seeds: ["go"]) {
+            $0.cluster.comparisonInterval = 20 * Duration.second
+        }
+        #expect(node.hosts() == ["h1"])
+        silence = -Duration.hour
+        cluster.wait(100 * Duration.second)
+        for _ in 0..<10 {
+            #expect(node.hosts() == [])
+            cluster.wait(20 * Duration.second)
+        }
+        silence = Duration.second
+        cluster.wait(30 * Duration.second)
+        #expect(node.hosts() == ["h1"], "it has renewed there")
+    }
+
     // MARK: Writes
 
     @Test func `a write that a node of the reference cannot take is given up, the others arrive`() {

@@ -123,6 +123,8 @@ extension PeerJSON.HeldInstance {
     private func silence(at now: Int64) -> Int64 {
         let (silence, isOver) = now.subtractingReportingOverflow(renewed)
         if isOver { return now < 0 ? 0 : .max }
-        return max(0, silence)
+        // Dates are whole seconds; what lies further ahead was renewed before the clock was set
+        // back.
+        return silence > -2 * Duration.second ? max(0, silence) : silence
     }
 }

@@ -186,7 +186,12 @@ final class GoNode {
                 Record.Registered(
                     content: stored.content, status: stored.status,
                     registered: stored.registered, up: stored.up,
-                    silence: max(0, now.wall - stored.renewed))))
+                    silence: GoNode.silence(now.wall - stored.renewed))))
+    }
+
+    /// As it is read of fetch/all: where the clock was set back since, nobody knows.
+    private static func silence(_ silence: Int64) -> Int64 {
+        silence > -2 * Duration.second ? max(0, silence) : silence
     }
 
     /// One pull has come to its end.

@@ -31,9 +31,10 @@ extension Node {
         switch record.state {
         case .cancelled(let age): return mergeCancel(record, age, slot, at: now, &effects)
         case .registered(var state):
+            let isHeard = (0..<settings.lease).contains(state.silence)
             state.silence = min(max(0, state.silence), Duration.day)
             if let latest = state.latest, isTooFarAhead(latest, now) { state.latest = nil }
-            return mergeRegister(record, state, slot, at: now, &effects)
+            return mergeRegister(record, state, isHeard: isHeard, slot, at: now, &effects)
         }
     }
 
@@ -55,8 +56,8 @@ extension Node {
     }
 
     private mutating func mergeRegister(
-        _ record: Record, _ state: Record.Registered, _ slot: UInt32?, at now: Moment,
-        _ effects: inout [Effect]
+        _ record: Record, _ state: Record.Registered, isHeard: Bool, _ slot: UInt32?,
+        at now: Moment, _ effects: inout [Effect]
     ) -> Merged {
         guard let slot else {
             if let buried = tombstones.version(of: record.key, at: now.monotonic),
@@ -65,9 +66,7 @@ extension Node {
                 return .stale(self.buried(record.key, buried, at: now.monotonic))
             }
             // It ran out here, and nobody has heard of it since.
-            if evictions.version(of: record.key, at: now.monotonic) == record.version,
-                state.silence >= settings.lease
-            {
+            if !isHeard, evictions.version(of: record.key, at: now.monotonic) == record.version {
                 return .same
             }
             let refusal = store(

@@ -21,7 +21,8 @@ package struct Record: Equatable, Sendable {
         /// nil: here and now. Carried along, so that all nodes show the same of it.
         package var latest: Int64?
         /// How long ago it renewed, nanoseconds: whoever takes it over holds it no longer than this
-        /// node does. A duration, because the nodes' clocks differ.
+        /// node does. A duration, because the nodes' clocks differ. Negative, of nodes of the
+        /// reference: they do not know, because their clock was set back since.
         package var silence: Int64
 
         package init(
