@@ -40,11 +40,10 @@ extension Node {
     mutating func probed(_ peer: Int, at now: Moment, _ effects: inout [Effect]) {
         let known = cluster.peers[peer]
         guard cluster.joining != nil else {
-            if known.kind == .own, isCompared(peer), let compared = known.comparedAt {
-                // It was doubted in between: that does not put the comparison off.
-                let due = compared.addingSaturated(cluster.settings.digestInterval)
+            if known.kind == .own, known.comparedAt != nil, isCompared(peer) {
+                let earliest = now.monotonic.addingSaturated(Peers.lookPause)
                 cluster.peers[peer].nextLook = min(
-                    known.nextLook, max(due, now.monotonic.addingSaturated(Peers.lookPause)))
+                    known.nextLook, max(comparisonDue(with: peer), earliest))
             }
             if known.health == .healthy, known.kind == .reference, known.nextComparison == 0 {
                 cluster.peers[peer].nextComparison = now.monotonic.addingSaturated(

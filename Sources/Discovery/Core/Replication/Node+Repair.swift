@@ -11,7 +11,7 @@ extension Node {
             return
         }
         guard cluster.peers[peer].health == .healthy, isCompared(peer),
-            !cluster.peers[peer].isDoubted || isComparisonDue(with: peer, at: now.monotonic)
+            !cluster.peers[peer].isDoubted || comparisonDue(with: peer) <= now.monotonic
         else {
             startSession(.probing, .probe, with: peer, &effects)
             return
@@ -38,14 +38,14 @@ extension Node {
         return cluster.peers[index].kind == .reference
     }
 
-    /// Doubts, of which there may be many, do not put it off.
-    private func isComparisonDue(with peer: Int, at now: Int64) -> Bool {
+    /// When the next comparison is due, at the latest: doubts, of which there may be many, do not
+    /// put it off. `Int64.max`: not known yet.
+    func comparisonDue(with peer: Int) -> Int64 {
         let known = cluster.peers[peer]
         if known.kind == .reference {
-            return known.nextComparison != 0 && known.nextComparison <= now
+            return known.nextComparison == 0 ? .max : known.nextComparison
         }
-        guard let compared = known.comparedAt else { return true }
-        return compared.addingSaturated(cluster.settings.digestInterval) <= now
+        return known.comparedAt?.addingSaturated(cluster.settings.digestInterval) ?? .min
     }
 
     private mutating func scheduleLook(after peer: Int, at now: Int64) {
