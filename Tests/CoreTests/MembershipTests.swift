@@ -54,6 +54,47 @@ struct MembershipTests {
         #expect(shutOuts(first) == 2)
     }
 
+    /// Something in between may refuse in its place, and a plain `set` is laid over whatever is there.
+    @Test func `a node of ours is not taken for the other kind because a probe is refused`() {
+        let cluster = TestCluster()
+        let other = cluster.record("d2")
+        other.id = NodeID(7)
+        other.answer = { request in
+            switch request {
+            case .exchange(.changes): .exchanged(.changes(wanted: [], newer: []))
+            case .exchange(.pull):
+                .exchanged(.page(Page(records: [], stamps: [], next: nil, isProtected: false)))
+            case .exchange: .exchanged(.same(isProtected: false))
+            case .probe, .relay, .set, .fetchAll: .answered(code: 0, nil)
+            }
+        }
+        let node = cluster.start("d1", seeds: ["d2"])
+        cluster.wait(5 * Duration.second)
+        #expect(register(node, "h1") != register(node, "h2"))
+        cluster.settle()
+        other.id = nil
+        let ours = other.answer
+        other.answer = { request in
+            if case .exchange(.changes) = request { return ours(request) }
+            return request == .probe ? .answered(code: -500, nil) : .unable("HTTP 503")
+        }
+        other.calls = []
+        cluster.wait(15 * Duration.second)
+        #expect(other.calls.contains(.probe))
+        _ = node.send { id, _ in
+            .set(id, Setting(changes: [Setting.Change(key: key("h1"), status: .waiting)]))
+        }
+        cluster.wait(Duration.second)
+        let plain = other.calls.filter {
+            switch $0 {
+            case .relay, .set, .fetchAll: true
+            case .probe, .exchange: false
+            }
+        }
+        #expect(plain == [])
+        #expect(!other.writes.isEmpty)
+    }
+
     @Test func `a node that was shut out and is replaced by one of the reference is found`() {
         let cluster = TestCluster()
         let first = cluster.start("d1", seeds: Self.seeds)

@@ -22,8 +22,9 @@ extension Node {
             cluster.peers[peer].node = node
             cluster.peers[peer].kind = .own
             cluster.peers[peer].isSelf = node == cluster.id
-        } else if old.session.isProbing {
-            // Only a probe tells the kind: other answers may come from something in between.
+        } else if old.session.isProbing, old.kind == .unknown || reply.isDone {
+            // Only a probe tells the kind: other answers may come from something in between, and so
+            // may a refused probe.
             cluster.peers[peer].node = nil
             cluster.peers[peer].kind = .reference
             cluster.peers[peer].isSelf = false

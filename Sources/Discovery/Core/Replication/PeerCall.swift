@@ -94,4 +94,10 @@ package struct PeerReply: Equatable, Sendable {
         self.node = node
         self.outcome = outcome
     }
+
+    /// Answered with code 0.
+    var isDone: Bool {
+        guard case .answered(code: 0, _) = outcome else { return false }
+        return true
+    }
 }
