@@ -42,6 +42,26 @@ extension EndToEndTests {
                 })
         }
 
+        /// Longer than it serves clients for. A register is under way, the cancel of the node
+        /// itself waits behind it.
+        @Test func `a node stays until what it has to say has been said`() throws {
+            let ports = try (0..<2).map { _ in try ReservedPort() }
+            let proxy = try TCPProxy(to: ports[1].number)
+            let group = try NodeGroup(
+                ["sh001", "sh001"], proxies: [nil, proxy], ports: ports)
+            try group.waitUntilMet()
+            let leaving = try group[0]
+            #expect(try eventually { try leaving.metric("discovery_peer_queue") == 0 })
+            proxy.set(.slow(milliseconds: 600))
+            #expect(try leaving.register("a").code == 0)
+            #expect(leaving.stop() == .exited(0))
+            let isTold = try eventually(within: 3) {
+                try group[1].hostnames("infra.discovery") == ["node2"]
+            }
+            #expect(isTold)
+            #expect(try group[1].hostnames() == ["a"])
+        }
+
         @Test func `a node that nobody has as a seed is known while it is there`() throws {
             let group = try NodeGroup(["sh001", "sh001"])
             try group.waitUntilMet()

@@ -48,6 +48,24 @@ extension EndToEndTests {
             try expectHealed(group, ["b", "left", "right"])
         }
 
+        @Test func `a slow way holds no write up and is not taken for a broken one`() throws {
+            let settings = NodeGroup.allowed + "\ndigest_seconds = 1"
+            let (group, proxies) = try start(["sh001", "sh001"], cluster: settings)
+            let (seat, failed) = (group.seats[1], "calls_failed_total")
+            let before = try group[0].peerMetric(failed, seat)
+            for proxy in proxies { proxy.set(.slow(milliseconds: 300)) }
+            var hosts: [String] = []
+            for place in 0..<20 {
+                hosts.append("host\(100 + place)")
+                let took = try seconds { _ = try group[place % 2].register(hosts[place]) }
+                #expect(took < 0.4, "\(took) s")
+            }
+            try expectHealed(group, hosts)
+            #expect(try group[0].peerMetric("up", seat) == 1)
+            #expect(try group[0].peerMetric(failed, seat) == before)
+            #expect(try eventually { try group[0].peerMetric("queue", seat, "write") == 0 })
+        }
+
         @Test func `a way on which only the answers get lost loses nothing`() throws {
             let (group, proxies) = try start(["sh001", "sh001"])
             #expect(try group[0].register("a").code == 0)

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 extension EndToEndTests {
@@ -161,6 +162,32 @@ extension EndToEndTests {
             let protected = try Mixed(all: #"{"code":-500,"message":"-500","ttl":1}"#)
             #expect(try protected.node.statuses()[protected.near.address] == 0)
             #expect(!protected.node.child.errors.text.contains("is lost"))
+        }
+
+        @Test func `it is told that the node is there when the node can be called`() throws {
+            let answers = Mutex<[Bool]>([])
+            let peer = try ReferencePeer()
+            peer.answer { request in
+                guard request.route == "register", request["appid"] == ["infra.discovery"],
+                    let port = request["addrs"].first.flatMap(URL.init)?.port
+                else { return nil }
+                let isServing = Self.isServing(UInt16(clamping: port))
+                answers.withLock { $0.append(isServing) }
+                return nil
+            }
+            let node = try NodeProcess(flags: ["--node", peer.address])
+            #expect(try eventually { try node.hostnames("infra.discovery") == ["node1"] })
+            #expect(eventually { answers.withLock { !$0.isEmpty } })
+            #expect(answers.withLock { $0.allSatisfy { $0 } })
+        }
+
+        private static func isServing(_ port: UInt16) -> Bool {
+            do {
+                _ = try HTTPClient(port: port)
+                return true
+            } catch {
+                return false
+            }
         }
 
         @Test func `an address in the allow list needs no token, and gets one nevertheless`() throws

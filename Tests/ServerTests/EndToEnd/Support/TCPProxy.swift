@@ -3,8 +3,10 @@ import Synchronization
 
 /// A way to a node that can be disturbed while it is used.
 final class TCPProxy {
-    enum Mode {
+    enum Mode: Equatable {
         case open
+        /// Everything arrives so much later than it was sent.
+        case slow(milliseconds: Int)
         /// Accepts, and passes nothing on: half-open peers, and packets that get lost.
         case stalled
         /// Requests arrive, their answers do not.
@@ -59,6 +61,8 @@ final class TCPProxy {
             let ends: [Int32]
             /// What was read of each and not passed on yet.
             var pending: [[UInt8]] = [[], []]
+            /// When that may be passed on.
+            var due = [ContinuousClock.now, ContinuousClock.now]
             var hasEnded = [false, false]
 
             init(_ ends: [Int32]) { self.ends = ends }
@@ -97,7 +101,7 @@ final class TCPProxy {
                 }
             }
             pairs.removeAll { pair in
-                let isOver = sides(mode).contains { !pump(pair, from: $0) }
+                let isOver = sides(mode).contains { !pump(pair, from: $0, mode) }
                 if isOver {
                     pair.ends.forEach { LoopbackSocket.reset($0) }
                 } else if pair.hasEnded == [true, true] {
@@ -112,7 +116,7 @@ final class TCPProxy {
         /// The sides that are listened to.
         private func sides(_ mode: Mode) -> [Int] {
             switch mode {
-            case .open: [0, 1]
+            case .open, .slow: [0, 1]
             case .oneWay: [0]
             case .stalled, .broken: []
             }
@@ -123,6 +127,7 @@ final class TCPProxy {
             for pair in pairs {
                 for side in sides(mode) {
                     if !pair.pending[side].isEmpty {
+                        guard pair.due[side] <= .now else { continue }
                         let events = Int16(POLLOUT)
                         entries.append(pollfd(fd: pair.ends[1 - side], events: events, revents: 0))
                     } else if !pair.hasEnded[side] {
@@ -135,7 +140,7 @@ final class TCPProxy {
         }
 
         /// False when one of the ends has broken.
-        private func pump(_ pair: Pair, from side: Int) -> Bool {
+        private func pump(_ pair: Pair, from side: Int, _ mode: Mode) -> Bool {
             let (source, sink) = (pair.ends[side], pair.ends[1 - side])
             if pair.pending[side].isEmpty, !pair.hasEnded[side] {
                 var piece = [UInt8](repeating: 0, count: 65_536)
@@ -144,8 +149,9 @@ final class TCPProxy {
                 pair.hasEnded[side] = count == 0
                 if count == 0 { shutdown(sink, Int32(SHUT_WR)) }
                 pair.pending[side] = Array(piece[..<count])
+                if case .slow(let delay) = mode { pair.due[side] = .now + .milliseconds(delay) }
             }
-            if pair.pending[side].isEmpty { return true }
+            if pair.pending[side].isEmpty || pair.due[side] > .now { return true }
             let sent = unsafe send(
                 sink, pair.pending[side], pair.pending[side].count,
                 Int32(truncatingIfNeeded: MSG_NOSIGNAL))
