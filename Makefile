@@ -61,7 +61,7 @@ format:
 # Measure against the baseline and print the report.
 bench: deps
 	$(SWIFT) build -c release
-	.build/release/bench-load
+	.build/release/bench-load all
 
 # Check in a few seconds that the server and the load generator work together.
 bench-smoke: deps
