@@ -189,7 +189,7 @@ import Testing
     @Test func `a content is held to the limits of a register`() throws {
         #expect(refusal(message(content: try packed(region: 1024, version: 1024))) == nil)
         #expect(refusal(message(content: try packed(addrs: 128, address: 1024))) == nil)
-        #expect(refusal(message(content: try packed(entries: 513, value: 300))) == nil)
+        #expect(refusal(message(content: try packed(entries: 513, value: 280))) == nil)
         let table = try [
             (packed(region: 1025), "region may have at most 1024 bytes, got 1025"),
             (packed(version: 1025), "version may have at most 1024 bytes, got 1025"),
@@ -198,12 +198,52 @@ import Testing
             (packed(entries: 514), "an instance is broken off or over a limit"),
             (
                 packed(entries: 9, value: 60_000),
-                "metadata may have at most 180000 bytes, got 540009"
+                "metadata may have at most 148064 bytes, got 540009"
             ),
         ]
         for (content, sentence) in table {
             #expect(refusal(message(content: content)) == sentence)
         }
+    }
+
+    /// Nodes whose limits differ: one instance must not keep the others from being told.
+    @Test func `an answer is taken without what is over a limit here, a question is not`() throws {
+        let times = Record.Registered(
+            content: try #require(InstanceContent(packing: 1)), status: .up, registered: 1, up: 1,
+            silence: 1)
+        var large = times
+        large.content = try #require(InstanceContent(packing: 3))
+        let key = InstanceKey(packed: Bytes.hex(Bytes.key))
+        let records = [times, large, times].enumerated().map { index, state in
+            Record(key: key, version: Int64(index), state: .registered(state))
+        }
+        var limits = WireLimits()
+        limits.addrsMax = 2
+        let page = Page(records: records, stamps: [], next: 7, isProtected: false)
+        let pageRead = try ExchangeReader.reply(Bytes.written(.page(page)).span, limits)
+        guard case .page(let read) = pageRead else {
+            Issue.record("no page")
+            return
+        }
+        #expect(read.records.map(\.version) == [0, 2])
+        #expect(read.skipped == 1)
+        #expect(read.next == 7)
+
+        let differences = Differences(
+            wanted: [key], records: records, stamps: [], isPartial: true)
+        let answer = Bytes.written(.entries(differences))
+        guard case .entries(let taken) = try ExchangeReader.reply(answer.span, limits) else {
+            Issue.record("no differences")
+            return
+        }
+        #expect(taken.records.map(\.version) == [0, 2])
+        #expect(taken.skipped == 1)
+        #expect(taken.wanted == [key])
+
+        var changes = Changes(isSameZone: true)
+        changes.records = records
+        let question = Bytes.written(.changes(changes))
+        #expect(throws: Rejection.self) { try ExchangeReader.exchange(question.span, limits) }
     }
 
     @Test func `durations are never negative`() throws {
@@ -231,5 +271,13 @@ import Testing
         let registration = try #require(try read(request).registration)
         #expect(registration.content.metadataSize.entries == 513)
         #expect(refusal(message(content: registration.content.packed)) == nil)
+    }
+}
+
+extension InstanceContent {
+    fileprivate init?(packing addresses: Int) {
+        self.init(
+            region: [], version: [], addrs: (0..<addresses).map { Array("http://\($0):1".utf8) },
+            metadata: [])
     }
 }

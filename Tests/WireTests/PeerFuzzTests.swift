@@ -49,6 +49,18 @@ import Testing
         return result
     }
 
+    private static func withoutSkipped(_ reply: ExchangeReply) -> ExchangeReply {
+        switch reply {
+        case .page(var page):
+            page.skipped = 0
+            return .page(page)
+        case .entries(var differences):
+            differences.skipped = 0
+            return .entries(differences)
+        case .changes, .same, .rows, .leaves: return reply
+        }
+    }
+
     @Test func `no exchange traps, and what is accepted is sound`() throws {
         var accepted = 0
         Self.untilEnd { values in
@@ -59,7 +71,7 @@ import Testing
                 #expect(exchange(ExchangeTests.written(read)) == read)
             }
             let answer = mutated(ExchangeTests.written(values.reply()), &values)
-            if let read = reply(answer) {
+            if let read = reply(answer).map(Self.withoutSkipped) {
                 accepted += 1
                 FuzzTests().check(read)
                 #expect(reply(ExchangeTests.written(read)) == read)

@@ -5,14 +5,21 @@ package import DiscoveryCore
 /// sentence.
 package struct ExchangeReader {
     private let limits: WireLimits
+    /// Answers may bring records that break the rules here, where another node has other limits:
+    /// those are left out and counted. A question is refused, so that its sender can name them.
+    private let leavesOut: Bool
+    private var skipped = 0
     private var place = BinaryReader()
 
-    private init(_ limits: WireLimits) { self.limits = limits }
+    private init(_ limits: WireLimits, leavesOut: Bool) {
+        self.limits = limits
+        self.leavesOut = leavesOut
+    }
 
     package static func exchange(
         _ bytes: Span<UInt8>, _ limits: WireLimits = WireLimits()
     ) throws(Rejection) -> Exchange {
-        var reader = ExchangeReader(limits)
+        var reader = ExchangeReader(limits, leavesOut: false)
         let kind = try reader.kind(bytes)
         let exchange = try reader.exchange(kind, bytes)
         try reader.place.end(bytes)
@@ -22,7 +29,7 @@ package struct ExchangeReader {
     package static func reply(
         _ bytes: Span<UInt8>, _ limits: WireLimits = WireLimits()
     ) throws(Rejection) -> ExchangeReply {
-        var reader = ExchangeReader(limits)
+        var reader = ExchangeReader(limits, leavesOut: true)
         let kind = try reader.kind(bytes)
         let reply = try reader.reply(kind, bytes)
         try reader.place.end(bytes)
@@ -148,8 +155,10 @@ package struct ExchangeReader {
         let isProtected = try place.flag(bytes)
         let next = try place.flag(bytes) ? try place.number(UInt32.self, bytes) : nil
         let records = try records(bytes)
-        return Page(
+        var page = Page(
             records: records, stamps: try stamps(bytes), next: next, isProtected: isProtected)
+        page.skipped = skipped
+        return page
     }
 
     private mutating func differences(_ bytes: Span<UInt8>) throws(Rejection) -> Differences {
@@ -159,8 +168,10 @@ package struct ExchangeReader {
         wanted.reserveCapacity(count)
         for _ in 0..<count { wanted.append(try instanceKey(bytes)) }
         let records = try records(bytes)
-        return Differences(
+        var differences = Differences(
             wanted: wanted, records: records, stamps: try stamps(bytes), isPartial: isPartial)
+        differences.skipped = skipped
+        return differences
     }
 
     // MARK: Parts
@@ -169,11 +180,14 @@ package struct ExchangeReader {
         let count = try place.count(of: "records", bytesMin: Size.record, bytes)
         var records: [Record] = []
         records.reserveCapacity(count)
-        for _ in 0..<count { records.append(try record(bytes)) }
+        for _ in 0..<count {
+            if let record = try record(bytes) { records.append(record) } else { skipped += 1 }
+        }
         return records
     }
 
-    private mutating func record(_ bytes: Span<UInt8>) throws(Rejection) -> Record {
+    /// Nil if its content is left out.
+    private mutating func record(_ bytes: Span<UInt8>) throws(Rejection) -> Record? {
         let key = try instanceKey(bytes)
         let version = try place.number(Int64.self, bytes)
         let state = try place.number(UInt8.self, bytes)
@@ -184,21 +198,28 @@ package struct ExchangeReader {
         guard let status = InstanceStatus(rawValue: state) else {
             throw Rejection("status must be 1 or 2, got \(state)")
         }
-        return Record(
-            key: key, version: version, state: .registered(try registered(status, bytes)))
+        guard let registered = try registered(status, bytes) else { return nil }
+        return Record(key: key, version: version, state: .registered(registered))
     }
 
     private mutating func registered(
         _ status: InstanceStatus, _ bytes: Span<UInt8>
-    ) throws(Rejection) -> Record.Registered {
+    ) throws(Rejection) -> Record.Registered? {
         let registered = try place.number(Int64.self, bytes)
         let up = try place.number(Int64.self, bytes)
         let latest = try place.number(Int64.self, bytes)
         let silence = try place.duration(bytes)
         let length = Int(try place.number(UInt32.self, bytes))
         let packed = Self.copy(try place.pass(length, bytes), bytes)
+        let content: InstanceContent
+        do {
+            content = try HeldContent.read(packed, limits)
+        } catch {
+            if leavesOut { return nil }
+            throw error
+        }
         return Record.Registered(
-            content: try HeldContent.read(packed, limits), status: status, registered: registered,
+            content: content, status: status, registered: registered,
             up: up, latest: latest == 0 ? nil : latest, silence: silence)
     }
 

@@ -109,5 +109,9 @@ extension WireLimits {
     var heldEntriesMax: Int { metadataEntriesMax + 1 }
     /// Numbers are longer as the text that is kept (`1e99`) than as they were sent, and `color`
     /// comes on top: what a node has taken in is never more than this.
-    var heldMetadataBytesMax: Int { 3 * metadataBytesMax }
+    var heldMetadataBytesMax: Int {
+        metadataBytesMax + metadataEntriesMax * WireLimits.numberTextBytesMax + fieldBytesMax
+    }
+    /// 38 digits and an exponent of -128 to 127, written out.
+    private static let numberTextBytesMax = 170
 }

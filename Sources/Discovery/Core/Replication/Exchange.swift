@@ -56,6 +56,10 @@ package struct Changes: Equatable, Sendable {
     package var records: [Record] = []
 
     package init(isSameZone: Bool) { self.isSameZone = isSameZone }
+
+    func key(of renewal: Renewed) -> InstanceKey {
+        InstanceKey(packed: Array(bytes[renewal.key.range]))
+    }
 }
 
 /// The sum of what a node holds: equal for equal registries, whatever the way they came about.
@@ -84,6 +88,8 @@ package struct Page: Equatable, Sendable {
     package var next: UInt32?
     /// The node refuses reads because it does not know all instances yet itself.
     package var isProtected: Bool
+    /// Of the asker: records left out because they break its rules. Not on the wire.
+    package var skipped = 0
 
     package init(records: [Record], stamps: [AppStamp], next: UInt32?, isProtected: Bool) {
         self.records = records
@@ -135,6 +141,8 @@ package struct Differences: Equatable, Sendable {
     package var stamps: [AppStamp]
     /// Not all of it did fit: the asker takes this in and asks for the same leaves again.
     package var isPartial: Bool
+    /// Of the asker: records left out because they break its rules. Not on the wire.
+    package var skipped = 0
 
     package init(
         wanted: [InstanceKey], records: [Record], stamps: [AppStamp], isPartial: Bool

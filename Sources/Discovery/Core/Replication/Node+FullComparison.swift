@@ -4,6 +4,7 @@ extension Node {
         from peer: Int, at now: Moment, _ effects: inout [Effect]
     ) {
         cluster.peers[peer].statistics.comparisons += 1
+        cluster.peers[peer].statistics.skipped = 0
         let interval = cluster.random.jittered(cluster.settings.comparisonInterval, downTo: 80)
         cluster.peers[peer].nextComparison = now.monotonic.addingSaturated(interval)
         cluster.peers[peer].comparedAt = now.monotonic
@@ -13,7 +14,7 @@ extension Node {
     mutating func note(
         _ skipped: Int, of peer: Int, at now: Moment, _ effects: inout [Effect]
     ) {
-        cluster.peers[peer].statistics.skipped = skipped
+        cluster.peers[peer].statistics.skipped += skipped
         if skipped > 0, limitNotes.isNews("skipped", at: now.monotonic) {
             effects.append(.note(.recordsSkipped(cluster.peers[peer].address, count: skipped)))
         }

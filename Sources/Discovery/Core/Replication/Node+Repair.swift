@@ -76,6 +76,7 @@ extension Node {
     ) {
         cluster.peers[peer].comparedAt = now.monotonic
         cluster.peers[peer].statistics.comparisons += 1
+        cluster.peers[peer].statistics.skipped = 0
         startSession(.comparing, .exchange(.compare(fingerprint)), with: peer, &effects)
     }
 
@@ -125,6 +126,7 @@ extension Node {
         _ page: Page, from peer: Int, _ leaf: UInt32, at now: Moment,
         _ effects: inout [Effect]
     ) {
+        note(page.skipped, of: peer, at: now, &effects)
         for record in page.records { repair(record, from: peer, at: now, &effects) }
         takeOver(page.stamps, at: now)
         if let next = page.next, next > leaf {
@@ -229,7 +231,9 @@ extension Node {
         _ effects: inout [Effect]
     ) {
         var listing = listing
-        listing.differences += differences.records.count + differences.wanted.count
+        note(differences.skipped, of: peer, at: now, &effects)
+        listing.differences +=
+            differences.records.count + differences.wanted.count + differences.skipped
         let alignments = statistics.alignments
         var isProgress = false
         for record in differences.records where repair(record, from: peer, at: now, &effects) {
