@@ -180,7 +180,8 @@ extension Node {
                     break
                 }
                 budget -= 1
-                _ = tell(subscription.waiter, at: now, &effects)
+                // Asked first: a waiter may have hundreds of applications, and no news of this.
+                if isNews(subscription) { _ = tell(subscription.waiter, at: now, &effects) }
             }
         }
     }
@@ -190,16 +191,27 @@ extension Node {
         _ waiter: UInt32, at now: Moment, _ effects: inout [Effect]
     ) -> Bool {
         let request = watchers.waiter(at: waiter).request
-        let answer = answer(to: waiter, at: now) { application, zone, subscription in
-            application.changed(in: zone) > subscription.seen
-                && (subscription.hadInstances
-                    || application.count(in: zone, InstanceStatus.up.mask) > 0)
-        }
+        let answer = answer(to: waiter, at: now, isNews: Node.isNews)
         guard let answer else { return false }
         statistics.wokenByChange += 1
         effects.append(.answer(request, answer))
         release(waiter)
         return true
+    }
+
+    private func isNews(_ subscription: Watchers.Subscription) -> Bool {
+        let zone =
+            subscription.app == selfApp ? nil : watchers.waiter(at: subscription.waiter).zone
+        return Node.isNews(registry.applications[Int(subscription.app)], zone, subscription)
+    }
+
+    private static func isNews(
+        _ application: borrowing Application, _ zone: [UInt8]?,
+        _ subscription: Watchers.Subscription
+    ) -> Bool {
+        application.changed(in: zone) > subscription.seen
+            && (subscription.hadInstances
+                || application.count(in: zone, InstanceStatus.up.mask) > 0)
     }
 
     /// The answer to a waiter if any of its applications `isNews`, else nil.
