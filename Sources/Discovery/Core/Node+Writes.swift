@@ -42,7 +42,9 @@ extension Node {
         }
         let known = stored.map { registry.instance(at: $0).dirty } ?? .min
         let buried = tombstones.version(of: key, at: now.monotonic) ?? .min
-        let version = max(now.wall, max(known, buried).addingSaturated(1))
+        // It may have been evicted here and still be held by another node.
+        let evicted = evictions.version(of: key, at: now.monotonic) ?? .min
+        let version = max(now.wall, max(known, buried, evicted).addingSaturated(1))
         let state = Record.Registered(
             content: registration.content, status: registration.status, registered: now.wall,
             up: stored.map { registry.instance(at: $0).up } ?? now.wall, silence: 0)

@@ -65,10 +65,9 @@ extension Node {
             {
                 return .stale(self.buried(record.key, buried, at: now.monotonic))
             }
-            // It ran out here, and nobody has heard of it since.
-            if !isHeard, evictions.version(of: record.key, at: now.monotonic) == record.version {
-                return .same
-            }
+            // It ran out here, or a newer one did, and nobody has heard of it since.
+            let evicted = evictions.version(of: record.key, at: now.monotonic) ?? .min
+            if !isHeard, evicted >= record.version { return .same }
             let refusal = store(
                 record.key, state, version: record.version, at: now, &effects)
             return refusal.map { .refused($0) } ?? .taken
