@@ -54,7 +54,8 @@ struct MembershipTests {
         #expect(shutOuts(first) == 2)
     }
 
-    /// Something in between may refuse in its place, and a plain `set` is laid over whatever is there.
+    /// Something in between may refuse in its place, and a plain `set` is laid over whatever there
+    /// is.
     @Test func `a node of ours is not taken for the other kind because a probe is refused`() {
         let cluster = TestCluster()
         let other = cluster.record("d2")
@@ -93,6 +94,48 @@ struct MembershipTests {
         }
         #expect(plain == [])
         #expect(!other.writes.isEmpty)
+    }
+
+    @Test func `an answer to something else does not tell the kind while a probe is under way`() {
+        let cluster = TestCluster()
+        let other = cluster.record("d2")
+        other.id = NodeID(7)
+        other.answer = { request in
+            switch request {
+            case .exchange(.changes): .exchanged(.changes(wanted: [], newer: []))
+            case .exchange: .exchanged(.same(isProtected: false))
+            case .probe, .relay, .set, .fetchAll: .answered(code: 0, nil)
+            }
+        }
+        let node = cluster.start("d1", seeds: ["d2"])
+        cluster.wait(15 * Duration.second)
+        let ours = other.answer
+        other.answer = { request in
+            if case .set = request { other.id = nil }
+            return request == .probe ? nil : ours(request)
+        }
+        var batch = Batch()
+        batch.inputs.append(.peerHungUp("d2"))
+        node.step(batch)
+        other.calls = []
+        cluster.wait(200 * Duration.millisecond)
+        #expect(other.calls.contains(.probe))
+        _ = node.set([Setting.Change(key: key("nobody"), status: .waiting)])
+        cluster.settle()
+        #expect(other.id == nil)
+        #expect(node.node.peerReports(at: node.now).first?.kind == .own)
+    }
+
+    @Test func `an address where a node found itself may lead to another one later`() {
+        let cluster = TestCluster()
+        cluster.aliases = ["balancer": "d1"]
+        let first = cluster.start("d1", seeds: ["balancer"])
+        cluster.wait(Duration.minute)
+        #expect(first.targets == [])
+        cluster.start("d2")
+        cluster.aliases = ["balancer": "d2"]
+        cluster.wait(20 * Duration.second)
+        #expect(first.targets == ["balancer"])
     }
 
     @Test func `a node that was shut out and is replaced by one of the reference is found`() {

@@ -70,6 +70,25 @@ struct StubbornPeerTests {
         #expect(first.node.instanceCount == 202)
     }
 
+    @Test func `what differed from a node that is gone is not told for ever`() {
+        let cluster = TestCluster()
+        let other = cluster.record("go")
+        other.answer = { request in
+            if request != .fetchAll { return .answered(code: 0, nil) }
+            return .all([Record(key: key("h1"), version: 1, state: state())], skipped: 0)
+        }
+        let node = cluster.start("d1", seeds: ["go"])
+        func divergent() -> Int? {
+            node.node.peerReports(at: node.now).first?.statistics.divergent
+        }
+        cluster.wait(Duration.second)
+        #expect(divergent() == 1)
+        other.answer = { _ in .failed("reset") }
+        _ = register(node, "h2")
+        cluster.wait(Duration.second)
+        #expect(divergent() == 0)
+    }
+
     @Test func `a node that is slow to tell everything is not lost for it`() {
         let cluster = TestCluster()
         let slow = cluster.record("go")
@@ -199,7 +218,10 @@ struct StubbornPeerTests {
     @Test func `a write that makes an outbox overflow waits for nobody`() {
         let cluster = TestCluster()
         let silent = cluster.record("go")
-        let node = cluster.start("d1", seeds: ["go"]) { $0.cluster.outboxMax = 20 }
+        let node = cluster.start("d1", seeds: ["go"]) {
+            $0.cluster.outboxMax = 20
+            $0.cluster.relaysMax = 8
+        }
         cluster.wait(Duration.second)
         silent.answer = { _ in nil }
         let requests = (0..<29).map { register(node, "h\($0)") }

@@ -187,6 +187,7 @@ package struct Node: ~Copyable {
 
     private mutating func evict(at now: Moment, _ effects: inout [Effect]) {
         leases.check(at: now.monotonic, notes: &effects)
+        askAbout(leases.newlyOverdue, at: now.monotonic)
         var budget = settings.evictionsPerStepMax
         while budget > 0, let slot = leases.nextEviction(at: now.monotonic) {
             budget -= 1
@@ -201,6 +202,7 @@ package struct Node: ~Copyable {
         leases.isInterrupted = budget == 0
         // The last evictions may have ended a protection.
         leases.check(at: now.monotonic, notes: &effects)
+        askAbout(leases.newlyOverdue, at: now.monotonic)
     }
 
     /// Takes an instance out, leaves a tombstone of this version if there is one, and publishes.

@@ -28,13 +28,16 @@ package struct ClusterSettings: Sendable {
     package var batchCountMax = 1_024
     /// A batch with so many bytes takes no further record: it has at most one more.
     package var batchBytesMax = 64 * 1024
-    /// Requests under way to one node of the reference's kind, which takes one write in each.
-    package var relaysMax = 8
+    /// Requests under way to one node of the reference's kind, which takes one write in each: 800
+    /// a second to a zone that is 40 ms away.
+    package var relaysMax = 32
 
     /// How long a node may take to answer a batch, a relayed write or a probe.
     package var callTimeout = 2 * Duration.second
-    /// How long it may take for one page, or for the answer of fetch/all.
+    /// How long it may take for one page.
     package var pullTimeout = 10 * Duration.second
+    /// How long a node of the reference's kind may take to tell everything in one answer.
+    package var fetchAllTimeout = 40 * Duration.second
     /// How long a start may wait for the other nodes in all.
     package var joinTimeout = 15 * Duration.second
     /// A node that did not answer is asked again after this long, then twice as long, up to the

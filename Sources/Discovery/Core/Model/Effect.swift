@@ -113,7 +113,7 @@ package enum Note: Sendable {
     /// Its instance of `infra.discovery` is gone, and it is no seed.
     case peerForgotten(String, zone: String)
     /// A node does not take a write, whatever is tried; told at most once a minute per node.
-    case relayRefused(String, reason: String)
+    case relayRefused(InstanceKey, String, reason: String)
     /// More writes than `countMax` waited for a node: they are left to a comparison.
     case outboxOverflowed(String, countMax: Int)
     /// The keys in one leaf of the digest have too many bytes to be compared; told at most once a

@@ -42,6 +42,8 @@ struct Leases {
     private var evictionZone = 0
     /// More may be evicted than a step allows: the next step goes on.
     var isInterrupted = false
+    /// Those that became overdue in the last check.
+    private(set) var newlyOverdue: [UInt32] = []
 
     /// A quarter of a second keeps evictions well within a second of their due time.
     private static let tick = 250 * Duration.millisecond
@@ -129,6 +131,7 @@ struct Leases {
     mutating func check(at now: Int64, notes: inout [Effect]) {
         lastCheck = now
         evictionZone = 0
+        newlyOverdue = []
         while let slot = wheel.popDue(at: now) { advance(slot, at: now) }
         let percent = settings.overduePercentMax
         if let note = overall.settle(percentMax: percent, scope: .overall) {
@@ -180,6 +183,7 @@ struct Leases {
             leases[index].state = .overdue
             zones[zone].guardState.overdue += 1
             overall.overdue += 1
+            newlyOverdue.append(slot)
         }
         if silence < settings.lease {
             wheel.schedule(slot, at: renewed.addingSaturated(settings.lease))

@@ -61,7 +61,14 @@ extension Node {
             }
             let instance = registry.instance(at: slot)
             if instance.dirty == renewal.version {
-                renew(slot, silence: renewal.silence, from: origin, at: now)
+                let isLate = renewal.silence >= settings.overdueAfter
+                if !isLate {
+                    renew(slot, silence: renewal.silence, from: origin, at: now)
+                } else if leases.silence(of: slot, at: now.monotonic) < settings.overdueAfter {
+                    // A question: has anybody heard of a later one? Not taken for news itself,
+                    // because on its way it grows no older.
+                    append(record(at: slot, now.monotonic), to: &newer, &size)
+                }
             } else if instance.dirty < renewal.version {
                 wanted.append(UInt32(index))
             } else {
@@ -78,7 +85,7 @@ extension Node {
         size += record.sizeEstimate
     }
 
-    private mutating func extendLease(
+    mutating func extendLease(
         of key: InstanceKey, silence: Int64, from origin: Origin, at now: Moment
     ) {
         guard let slot = registry.find(key.packed.span) else { return }
@@ -89,10 +96,9 @@ extension Node {
         _ slot: UInt32, silence: Int64, from origin: Origin, at now: Moment
     ) {
         let silence = min(max(0, silence), Duration.day)
-        // The client may have renewed here since.
-        if silence < leases.silence(of: slot, at: now.monotonic) {
-            registry.renew(slot, wall: now.wall - silence)
-        }
+        // The client may have renewed here since, and whoever brought that has passed it on.
+        guard silence < leases.silence(of: slot, at: now.monotonic) else { return }
+        registry.renew(slot, wall: now.wall - silence)
         leases.renew(slot, at: now.monotonic - silence)
         relayRenewal(slot, from: origin, at: now.monotonic)
     }
@@ -159,7 +165,7 @@ extension Node {
             }
             for app in registry.appDigest.slots(in: leaf) where size < sizeMax {
                 page.stamps.append(stamp(of: app))
-                size += Node.stampSize
+                size += registry.applications[Int(app)].key.packed.count + Node.stampSize
             }
         }
         return .exchanged(.page(page))
@@ -171,8 +177,8 @@ extension Node {
             app: application.key, latest: application.latest, content: application.content)
     }
 
-    /// About what an application and its timestamp take on the wire.
-    private static let stampSize = 64
+    /// What an application's timestamp takes on the wire, besides its key.
+    private static let stampSize = 16
 
     // MARK: Entries
 

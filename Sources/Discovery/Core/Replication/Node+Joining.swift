@@ -178,9 +178,10 @@ extension Node {
         }
     }
 
-    /// This node itself is looked at once only; the others for ever.
+    /// For ever. At an address where this node found itself another one may answer next: a name,
+    /// or a balancer.
     private func isLookedAfter(_ peer: Int) -> Bool {
-        !cluster.peers[peer].isSelf && cluster.peers[peer].session.isIdle && hasStarted
+        cluster.peers[peer].session.isIdle && hasStarted
     }
 
     /// When the cluster needs a step, monotonic.

@@ -4,9 +4,11 @@ extension Node {
 
     /// The node has answered.
     mutating func hear(
-        _ peer: Int, _ reply: PeerReply, at now: Moment, _ effects: inout [Effect]
+        _ peer: Int, _ purpose: Cluster.Purpose, _ reply: PeerReply, at now: Moment,
+        _ effects: inout [Effect]
     ) {
         let old = cluster.peers[peer]
+        let isProbe = if case .session = purpose { old.session.isProbing } else { false }
         cluster.peers[peer].heard = now.monotonic
         if old.isShutOut, old.kind == .own {
             // To probes it answers all the same.
@@ -14,7 +16,7 @@ extension Node {
         }
         cluster.peers[peer].isShutOut = false
         // A batch may arrive where a question is too much.
-        if old.session.isProbing { cluster.peers[peer].isDoubted = false }
+        if isProbe { cluster.peers[peer].isDoubted = false }
         cluster.peers[peer].failures = 0
         cluster.peers[peer].hasLived = true
         cluster.peers[peer].health = .healthy
@@ -22,7 +24,7 @@ extension Node {
             cluster.peers[peer].node = node
             cluster.peers[peer].kind = .own
             cluster.peers[peer].isSelf = node == cluster.id
-        } else if old.session.isProbing, old.kind == .unknown || reply.isDone {
+        } else if isProbe, old.kind == .unknown || reply.isDone {
             // Only a probe tells the kind: other answers may come from something in between, and so
             // may a refused probe.
             cluster.peers[peer].node = nil
@@ -110,6 +112,8 @@ extension Node {
         cluster.peers[peer].failures += 1
         if old.health == .lost { return }
         cluster.peers[peer].health = .lost
+        // What differed may be long settled; nobody knows.
+        cluster.peers[peer].statistics.divergent = 0
         cluster.peers[peer].nextLook = now.monotonic.addingSaturated(
             cluster.random.jittered(cluster.settings.probeDelay, downTo: 50))
         cluster.areLinksStale = true
@@ -254,6 +258,9 @@ extension Node {
                 cluster.links[link].node = node
             }
             catchUp(link, at: now)
+        }
+        for peer in cluster.peers.indices where !isCompared(peer) {
+            cluster.peers[peer].statistics.divergent = 0
         }
     }
 

@@ -49,6 +49,16 @@ extension Node {
         }
     }
 
+    /// They are late here. Where the way they came by is broken and no other is, a node that
+    /// heard of a later renewal says so.
+    mutating func askAbout(_ slots: [UInt32], at now: Int64) {
+        for link in cluster.links.indices {
+            guard let peer = cluster.healthyContact(of: link), cluster.peers[peer].kind == .own
+            else { continue }
+            for slot in slots { cluster.links[link].outbox.renew(slot, at: now) }
+        }
+    }
+
     private func hears(_ link: Int, from origin: Origin) -> Bool {
         switch origin {
         case .client: true
@@ -176,14 +186,19 @@ extension Node {
     /// The bytes of a key that room is made for in a batch.
     private static let keyBytesUsual = 64
 
-    /// A write or a renewal per call, some calls at a time, and of each instance only one.
+    /// A write or a renewal per call, some calls at a time, and of each instance only one: the next
+    /// one of it waits, those of others do not.
     private mutating func sendRelays(
         _ link: Int, to peer: Int, at now: Moment, _ effects: inout [Effect]
     ) {
+        var held: [(key: InstanceKey, write: Outbox.Write)] = []
         while cluster.links[link].flights.count < cluster.settings.relaysMax,
-            let key = cluster.links[link].outbox.firstKey(), !cluster.links[link].holds(key),
-            let (_, write) = cluster.links[link].outbox.popWrite()
+            let (key, write) = cluster.links[link].outbox.popWrite()
         {
+            if cluster.links[link].holds(key) {
+                held.append((key, write))
+                continue
+            }
             guard let request = request(for: key, write, link, at: now) else {
                 acknowledge(write.waiting, &effects)
                 continue
@@ -194,13 +209,21 @@ extension Node {
             cluster.peers[peer].statistics.writesSent += 1
             send(call, request, to: peer, &effects)
         }
+        for (key, write) in held {
+            cluster.links[link].outbox.append(
+                key, set: write.set, waiting: write.waiting, since: write.since,
+                attempts: write.attempts)
+        }
+        var heldSlots: [UInt32] = []
         while cluster.links[link].flights.count < cluster.settings.relaysMax,
             let slot = cluster.links[link].outbox.popRenewal()
         {
+            // It says no age: what is late here would begin a new lease there.
+            if leases.silence(of: slot, at: now.monotonic) >= settings.overdueAfter { continue }
             let instance = registry.instance(at: slot)
             if cluster.links[link].holds(instance.key) {
-                cluster.links[link].outbox.renew(slot, at: now.monotonic)
-                return
+                heldSlots.append(slot)
+                continue
             }
             let number = cluster.peers[peer].number
             let call = cluster.nextCall(.link(peer: number, link: cluster.links[link].number))
@@ -214,6 +237,7 @@ extension Node {
                 isSameZone: cluster.links[link].isSameZone)
             send(call, .relay(relay), to: peer, &effects)
         }
+        for slot in heldSlots { cluster.links[link].outbox.renew(slot, at: now.monotonic) }
     }
 
     private func request(
@@ -247,7 +271,8 @@ extension Node {
         let settings = cluster.settings
         let timeout =
             switch request {
-            case .fetchAll, .exchange(.pull): settings.pullTimeout
+            case .fetchAll: settings.fetchAllTimeout
+            case .exchange(.pull): settings.pullTimeout
             case .probe, .relay, .set, .exchange: settings.callTimeout
             }
         effects.append(

@@ -44,7 +44,7 @@ extension Node {
         case .forbidden(let reason): shutOut(by: peer, reason, at: now, &effects)
         case .refused, .answered, .all, .exchanged:
             if case .forward = purpose, cluster.peers[peer].health == .lost { return }
-            hear(peer, reply, at: now, &effects)
+            hear(peer, purpose, reply, at: now, &effects)
         }
     }
 
@@ -82,6 +82,9 @@ extension Node {
         case .refused(let sentence): refused(flight, on: link, peer, sentence, at: now, &effects)
         case .exchanged(.changes(let wanted, let newer)):
             acknowledge(flight.writes.flatMap(\.write.waiting), &effects)
+            // What made batches small is behind it, or comes alone some time.
+            cluster.links[link].countMax = min(
+                cluster.settings.batchCountMax, 2 * cluster.links[link].countMax)
             if let changes = flight.changes { want(wanted, of: changes, on: link, at: now) }
             for record in newer { adopt(record, from: link, at: now, &effects) }
         case .answered(let code, let record):
@@ -96,8 +99,7 @@ extension Node {
         _ wanted: [UInt32], of changes: Changes, on link: Int, at now: Moment
     ) {
         for index in wanted where Int(index) < changes.renewals.count {
-            let range = changes.renewals[Int(index)].key
-            let key = InstanceKey(packed: Array(changes.bytes[range.range]))
+            let key = changes.key(of: changes.renewals[Int(index)])
             cluster.links[link].outbox.append(key, since: now.monotonic)
         }
     }
@@ -106,13 +108,16 @@ extension Node {
     private mutating func adopt(
         _ record: Record, from link: Int, at now: Moment, _ effects: inout [Effect]
     ) {
+        let origin: Origin = cluster.links[link].isSameZone ? .peer : .zone
         switch merge(record, at: now, &effects) {
         case .taken:
             statistics.conflicts += 1
-            let origin: Origin = cluster.links[link].isSameZone ? .peer : .zone
             relay([record.key], from: origin, at: now)
         case .stale: cluster.links[link].outbox.append(record.key, since: now.monotonic)
-        case .same, .refused: break
+        case .same:
+            guard case .registered(let state) = record.state else { return }
+            extendLease(of: record.key, silence: state.silence, from: origin, at: now)
+        case .refused: break
         }
     }
 
@@ -138,7 +143,7 @@ extension Node {
             acknowledge(write.waiting, &effects)
             if code != 0, code != -404 {
                 cluster.peers[peer].statistics.refused += 1
-                tellRefusal(peer, "code \(code)", &effects, at: now)
+                tellRefusal(peer, key, "code \(code)", &effects, at: now)
             }
         }
     }
@@ -205,15 +210,21 @@ extension Node {
         acknowledge(flight.writes.flatMap(\.write.waiting), &effects)
         cluster.peers[peer].statistics.refused += 1
         cluster.links[link].countMax = cluster.settings.batchCountMax
-        tellRefusal(peer, sentence, &effects, at: now)
+        let renewal = flight.changes.flatMap { changes in
+            changes.renewals.first.map { changes.key(of: $0) }
+        }
+        if let key = flight.writes.first?.key ?? flight.renewed ?? renewal {
+            tellRefusal(peer, key, sentence, &effects, at: now)
+        }
     }
 
     private mutating func tellRefusal(
-        _ peer: Int, _ reason: String, _ effects: inout [Effect], at now: Moment
+        _ peer: Int, _ key: InstanceKey, _ reason: String, _ effects: inout [Effect],
+        at now: Moment
     ) {
         let address = cluster.peers[peer].address
         if limitNotes.isNews("relay \(address)", at: now.monotonic) {
-            effects.append(.note(.relayRefused(address, reason: reason)))
+            effects.append(.note(.relayRefused(key, address, reason: reason)))
         }
     }
 

@@ -35,7 +35,8 @@ extension Node {
     /// Writes whose answers wait for acknowledgements.
     package var awaitedCount: Int { cluster.awaited.count }
 
-    package var isJoining: Bool { cluster.joining != nil }
+    /// It has not been announced yet: it asks the others what they hold, or is about to listen.
+    package var isJoining: Bool { address.isEmpty }
 
     /// Announced nodes that are not taken in because there are too many.
     package var peersRefused: Int { cluster.peers.refused }
@@ -57,7 +58,9 @@ extension Node {
                     outbox.writeCount
                     + cluster.links[link].flights.reduce(0) { $0 + $1.writes.count }
                 report.renewalsQueued = outbox.renewalCount
-                report.lag = outbox.lag(at: now.monotonic)
+                let underWay = cluster.links[link].flights.flatMap(\.writes).map(\.write.since)
+                let oldest = underWay.min().map { max(0, now.monotonic - $0) } ?? 0
+                report.lag = max(oldest, outbox.lag(at: now.monotonic))
                 report.overflows = cluster.links[link].overflows
             }
             return report
@@ -85,7 +88,7 @@ package struct PeerReport: Equatable, Sendable {
     package var isTarget = false
     package var writesQueued = 0
     package var renewalsQueued = 0
-    /// How long the oldest queued write has been waiting, nanoseconds.
+    /// How long ago the oldest write was made that it has not acknowledged, nanoseconds.
     package var lag: Int64 = 0
     /// How long ago it answered, nanoseconds; nil: never.
     package var silence: Int64?

@@ -74,12 +74,6 @@ struct Outbox {
         return nil
     }
 
-    /// The key that `popWrite` would return.
-    mutating func firstKey() -> InstanceKey? {
-        skipStale()
-        return order.first
-    }
-
     private mutating func skipStale() {
         while let key = order.first, writes[key] == nil { _ = order.popFirst() }
     }

@@ -47,6 +47,7 @@ extension Configuration {
         let requestMax = Int64(peerClient.requestMilliseconds) * Duration.millisecond
         settings.callTimeout = min(settings.callTimeout, requestMax)
         settings.pullTimeout = min(settings.pullTimeout, requestMax)
+        settings.fetchAllTimeout = requestMax
         settings.joinTimeout = Int64(cluster.joinSeconds) * Duration.second
         settings.digestInterval = Int64(cluster.digestSeconds) * Duration.second
         settings.comparisonInterval = Int64(cluster.comparisonSeconds) * Duration.second

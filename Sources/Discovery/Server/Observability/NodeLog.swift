@@ -63,10 +63,11 @@ struct NodeLog: Sendable {
                 """, metadata: fields)
         case .peerForgotten(let address, let zone):
             logger.notice("another node has left", metadata: fields(address, zone))
-        case .relayRefused(let address, let reason):
-            logger.warning(
-                "another node does not take a write",
-                metadata: ["node": "\(address)", "reason": "\(reason)"])
+        case .relayRefused(let key, let address, let reason):
+            var fields = fields(of: key)
+            fields["node"] = "\(address)"
+            fields["reason"] = "\(reason)"
+            logger.warning("another node does not take a write", metadata: fields)
         case .outboxOverflowed(let address, let countMax):
             logger.warning(
                 "too many writes wait for another node: a comparison will bring them",

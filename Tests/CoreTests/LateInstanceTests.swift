@@ -1,0 +1,135 @@
+import DiscoveryCore
+import Testing
+
+/// Instances that a node has not heard of for long, and what it may say and believe of them.
+struct LateInstanceTests {
+    private func record(_ host: String, version: Int64, silence: Int64 = 0) -> Record {
+        Record(
+            key: key(host), version: version,
+            state: .registered(
+                Record.Registered(
+                    content: content(addrs: ["http://9.9.9.9:9"]), status: .up, registered: 1,
+                    up: 1, silence: silence)))
+    }
+
+    private func tell(_ node: TestNode, _ record: Record) -> [Record] {
+        var changes = Changes(isSameZone: true)
+        changes.records = [record]
+        let request = node.send { id, _ in .exchanged(id, .changes(changes)) }
+        guard case .exchanged(.changes(_, let newer))? = node.take(request) else { return [] }
+        return newer
+    }
+
+    @Test func `a register is newer than what was evicted here, by whatever clock`() {
+        let node = TestNode()
+        let ahead = node.now.wall + 300 * Duration.second
+        #expect(tell(node, record("h1", version: ahead)).isEmpty)
+        node.wait(100 * Duration.second)
+        #expect(node.hosts() == [])
+        #expect(node.register("h1")?.code == 0)
+        // Another node, which was cut off, holds it still.
+        let answer = tell(node, record("h1", version: ahead, silence: 60 * Duration.second))
+        #expect(answer.map(\.key) == [key("h1")], "what is here is newer")
+        #expect(answer.allSatisfy { $0.version > ahead })
+    }
+
+    @Test func `an older version does not come back where a newer one ran out`() {
+        let node = TestNode()
+        let version = node.now.wall
+        _ = tell(node, record("h1", version: version + 1))
+        node.wait(100 * Duration.second)
+        #expect(node.hosts() == [])
+        _ = tell(node, record("h1", version: version, silence: 20 * Duration.minute))
+        #expect(node.hosts() == [])
+        _ = tell(node, record("h1", version: version, silence: Duration.second))
+        #expect(node.hosts() == ["h1"], "it has renewed there")
+    }
+
+    /// A renewal says no age there: it would begin a new lease.
+    @Test func `a node of the reference is not told to renew what is late here`() {
+        let cluster = TestCluster()
+        let peer = cluster.record("go")
+        let node = cluster.start("d1", seeds: ["go"])
+        cluster.wait(Duration.second)
+        for host in 0..<4 { _ = node.register("h\(host)") }
+        cluster.wait(Duration.second)
+        peer.answer = { _ in nil }
+        #expect(node.renew("h1")?.code == 0)
+        cluster.wait(70 * Duration.second)
+        #expect(node.renew("h2")?.code == 0)
+        peer.answer = { $0 == .fetchAll ? .all([], skipped: 0) : .answered(code: 0, nil) }
+        peer.calls = []
+        cluster.wait(5 * Duration.second)
+        let renewed = peer.calls.compactMap { call -> InstanceKey? in
+            guard case .relay(let relay) = call, relay.write == .renew else { return nil }
+            return relay.key == key("d1", app: "infra.discovery") ? nil : relay.key
+        }
+        #expect(renewed == [key("h2")])
+    }
+
+    /// What d1's clients renew reaches d3, and d3 tells nobody what a node of its zone has told.
+    @Test func `what lives beyond a broken way is asked for before it runs out`() {
+        let cluster = TestCluster()
+        let seeds = ["d1", "d2", "d3"]
+        let nodes = seeds.map { cluster.start($0, seeds: seeds) }
+        cluster.wait(Duration.second)
+        for host in 0..<20 { _ = nodes[2].register("other\(host)") }
+        _ = nodes[0].register("h1")
+        cluster.wait(Duration.second)
+        cluster.cut("d1", "d2")
+        for _ in 0..<20 {
+            cluster.wait(30 * Duration.second)
+            #expect(nodes[0].renew("h1")?.code == 0)
+            for host in 0..<20 { #expect(nodes[2].renew("other\(host)")?.code == 0) }
+            #expect(nodes[1].hosts().contains("h1"))
+        }
+        let evictions = nodes[1].notes.count {
+            if case .evicted(key("h1"), _) = $0 { true } else { false }
+        }
+        #expect(evictions == 0)
+        // Asking brings nothing back that is dead.
+        for _ in 0..<4 {
+            cluster.wait(25 * Duration.second)
+            for host in 0..<20 { #expect(nodes[2].renew("other\(host)")?.code == 0) }
+        }
+        for node in nodes { #expect(!node.hosts().contains("h1")) }
+    }
+
+    @Test func `batches that were made small grow again`() {
+        let cluster = TestCluster()
+        let peer = cluster.record("d2")
+        peer.id = NodeID(7)
+        var refusals = 1
+        peer.answer = { request in
+            switch request {
+            case .exchange(.changes(let changes)):
+                if changes.records.count > 1, refusals > 0 {
+                    refusals -= 1
+                    return .refused("answered with HTTP status 400")
+                }
+                return .exchanged(.changes(wanted: [], newer: []))
+            case .exchange: return .exchanged(.same(isProtected: false))
+            case .probe, .relay, .set, .fetchAll: return .answered(code: 0, nil)
+            }
+        }
+        let node = cluster.start("d1", seeds: ["d2"])
+        cluster.wait(Duration.second)
+        func register(_ hosts: Range<Int>) {
+            var batch = Batch()
+            for host in hosts {
+                batch.inputs.append(
+                    .registered(
+                        RequestID(UInt64(10_000 + host)),
+                        Registration(key: key("h\(host)"), content: content(), status: .up)))
+            }
+            node.step(batch)
+            cluster.wait(Duration.second)
+        }
+        register(0..<2)
+        #expect(refusals == 0)
+        peer.calls = []
+        register(2..<1_002)
+        #expect(peer.writes.count <= 11, "2, 4, 8 and so on")
+        #expect(node.node.peerReports(at: node.now).first?.writesQueued == 0)
+    }
+}
