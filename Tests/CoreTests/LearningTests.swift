@@ -68,6 +68,35 @@ struct LearningTests {
         #expect(start.node.takeJoined(), "at the deadline")
     }
 
+    /// Where the first node stops telling: at the beginning, or behind its first page.
+    @Test(arguments: [false, true])
+    func `where one node fails to tell what it holds, the next is asked for all of it`(
+        afterPage: Bool
+    ) {
+        let start = Start([("d2", "sh001"), ("d3", "sh001")])
+        #expect(start.calls.map(\.address) == ["d2", "d3"], "both at once")
+        let settings = start.node.node.settings.cluster
+        for call in start.calls {
+            #expect(call.request == .probe)
+            #expect(call.timeout == settings.callTimeout)
+        }
+        start.answer("d2", alive, node: 2)
+        start.answer("d3", alive, node: 3)
+        #expect(start.count("d2", .exchange(.pull(leaf: 0))) == 1)
+        #expect(start.calls.map(\.timeout) == [settings.pullTimeout], "d3 waits for its turn")
+        if afterPage {
+            let page = Page(records: [], stamps: [], next: 7, isProtected: false)
+            start.answer("d2", .exchanged(.page(page)), node: 2)
+            #expect(start.count("d2", .exchange(.pull(leaf: 7))) == 1)
+        }
+        start.answer("d2", .failed("timed out"))
+        #expect(start.count("d3", .exchange(.pull(leaf: 0))) == 1)
+        #expect(!start.node.takeJoined())
+        let last = Page(records: [], stamps: [], next: nil, isProtected: false)
+        start.answer("d3", .exchanged(.page(last)), node: 3)
+        #expect(start.node.takeJoined())
+    }
+
     @Test func `pages that do not go on end the transfer`() {
         let start = Start([("d2", "sh001")])
         start.answer("d2", alive, node: 2)

@@ -198,6 +198,28 @@ struct MembershipTests {
         #expect(first.node.nodes.first { $0.address == "d3" }?.status == 0)
     }
 
+    @Test func `a seed that is dead is asked less and less often, but for ever`() {
+        let cluster = TestCluster()
+        cluster.start("d1", seeds: ["d2"])
+        func probes(since start: Int64) -> [Int64] {
+            cluster.traffic.filter { $0.request == .probe && $0.at >= start }.map(\.at)
+        }
+        let start = cluster.now.monotonic
+        cluster.wait(Duration.minute)
+        // Before d1 was announced d2 might have been itself: it was asked twice at the start.
+        let asked = Array(probes(since: start).dropFirst())
+        #expect((22...42).contains(asked.count), "asked \(asked.count) times in a minute")
+        let pauses = zip(asked, asked.dropFirst()).map { $1 - $0 }
+        let first = [Duration.second / 2, Duration.second, 2 * Duration.second]
+        for (index, pause) in pauses.enumerated() {
+            let longest = index < first.count ? first[index] : 3 * Duration.second
+            #expect((longest / 2...longest).contains(pause), "pause \(index)")
+        }
+        cluster.wait(Duration.hour)
+        let late = probes(since: cluster.now.monotonic - Duration.minute)
+        #expect((20...41).contains(late.count), "asked \(late.count) times in the last minute")
+    }
+
     @Test func `leases shorter than thirty seconds do not end the nodes' own`() {
         let cluster = TestCluster()
         let short: (inout NodeSettings) -> Void = {

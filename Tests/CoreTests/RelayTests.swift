@@ -224,6 +224,29 @@ struct RelayTests {
         #expect(node.targets.contains(second))
     }
 
+    @Test func `a contact is kept while it is healthy, though the one before it is back`() {
+        let (cluster, node, recorders) = makeCluster()
+        let first = node.targets.contains("x1") ? "x1" : "x2"
+        let second = first == "x1" ? "x2" : "x1"
+        recorders[first]?.answer = { _ in .failed("refused") }
+        _ = node.register("h1")
+        cluster.wait(3 * Duration.second)
+        #expect(node.targets.contains(second))
+        recorders[first]?.answer = {
+            $0 == .fetchAll ? .all([], skipped: 0) : .answered(code: 0, nil)
+        }
+        cluster.wait(4 * Duration.second)
+        let report = node.node.peerReports(at: node.now).first { $0.address == first }
+        #expect(report?.isHealthy == true)
+        for address in [first, second] { recorders[address]?.calls = [] }
+        _ = node.send { id, _ in
+            .registered(id, Registration(key: key("h2"), content: content(), status: .up))
+        }
+        cluster.settle()
+        #expect(hosts(recorders[second]?.writes ?? []) == ["h2"])
+        #expect(recorders[first]?.writes.isEmpty == true)
+    }
+
     @Test func `a set of what only others hold is asked of them and answered by them`() throws {
         let (cluster, node, recorders) = makeCluster()
         let change = Setting.Change(key: key("elsewhere"), status: .waiting)

@@ -43,8 +43,10 @@ final class TestCluster {
     var shutOut: Set<String> = []
     /// Further addresses of nodes.
     var aliases: [String: String] = [:]
-    /// Every call that left a node: from, to, request.
-    private(set) var traffic: [(from: String, to: String, request: PeerRequest)] = []
+    /// Every call that left a node, and when, monotonic.
+    private(set) var traffic: [(from: String, to: String, request: PeerRequest, at: Int64)] = []
+    /// What nodes answered to exchanges.
+    private(set) var replies: [ExchangeReply] = []
     private var unanswered: [Pending] = []
     private var ids: UInt64 = 0
     private(set) var now = TestNode.start
@@ -106,7 +108,8 @@ final class TestCluster {
                 guard let node = nodes[address] else { continue }
                 for call in node.takeCalls() {
                     isQuiet = false
-                    traffic.append((address, call.address, call.request))
+                    traffic.append(
+                        (address, call.address, call.request, now.monotonic))
                     deliver(call, from: address, to: node)
                 }
                 if node.takeJoined() {
@@ -158,6 +161,20 @@ final class TestCluster {
 
     // MARK: Delivery
 
+    /// Has a recorder answer, as it is told now, what it has kept waiting.
+    func answerLate(_ address: String) {
+        let waiting = unanswered.filter { $0.call.address == address }
+        unanswered.removeAll { $0.call.address == address }
+        for pending in waiting {
+            guard let node = nodes[pending.from], let recorder = recorders[address],
+                let outcome = recorder.answer(pending.call.request)
+            else { continue }
+            feed(
+                node, .peerReplied(pending.call.id, PeerReply(node: recorder.id, outcome: outcome)))
+        }
+        settle()
+    }
+
     private func feed(_ node: TestNode, _ input: Input) {
         var batch = Batch()
         batch.inputs.append(input)
@@ -195,6 +212,7 @@ final class TestCluster {
             return
         }
         let outcome = callee.serve(call.request)
+        if case .exchanged(let reply) = outcome { replies.append(reply) }
         // The answer may be lost on the way back.
         if cuts.contains("\(call.address)>\(address)") {
             fail(call, "cut off", caller)
