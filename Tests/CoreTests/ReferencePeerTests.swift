@@ -22,6 +22,21 @@ struct ReferencePeerTests {
         #expect((9...11).contains(renewals), "\(renewals) renewals")
     }
 
+    @Test func `an instance whose call hangs holds up no other one`() {
+        let cluster = TestCluster()
+        let peer = cluster.record("go")
+        let node = cluster.start("d1", seeds: ["go"])
+        for host in ["h1", "h2", "h3"] { _ = node.register(host) }
+        cluster.wait(Duration.second)
+        peer.calls = []
+        peer.answer = { _ in nil }
+        for host in ["h1", "h1", "h2"] { _ = node.register(host, version: "2") }
+        for host in ["h1", "h3"] { #expect(node.renew(host)?.code == 0) }
+        cluster.settle()
+        let called = ["h1", "h2", "h3"].map { relays(to: peer, of: key($0)).count }
+        #expect(called == [1, 1, 1])
+    }
+
     @Test func `of one instance one call is out, and behind it goes what is true by then`() {
         let cluster = TestCluster()
         let peer = cluster.record("go")
