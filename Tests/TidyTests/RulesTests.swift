@@ -83,6 +83,22 @@ import Testing
         #expect(lines(Rules.places, "Tests/A.swift", Rules.machinePlaces[0]) == [])
     }
 
+    @Test func `mutations that fit nowhere, or twice, are found`() {
+        func mutation(_ name: String, _ old: String) -> SourceFile {
+            SourceFile(
+                path: "Tests/Mutations/\(name).txt",
+                text: "Breaks it.\nSources/A.swift\n=== is\n\(old)\n=== becomes\nx\n")
+        }
+        let files = [
+            SourceFile(path: "Sources/A.swift", text: "let a = 1\nlet b = 1\n"),
+            mutation("fits", "let a = 1\nlet b"), mutation("gone", "let c"),
+            mutation("twice", "= 1"),
+            SourceFile(path: "Tests/Mutations/broken.txt", text: "Breaks it.\n"),
+        ]
+        let found = TreeRules.mutations(files).map(\.path)
+        #expect(found == ["gone", "twice", "broken"].map { "Tests/Mutations/\($0).txt" })
+    }
+
     @Test func `dead files are found`() {
         let files = [
             SourceFile(path: "Sources/A/Placeholder.swift", text: "enum A {}"),

@@ -41,6 +41,10 @@ import Testing
         }
     }
 
+    @Test func `every mutation still has its text to break, once`() throws {
+        report(TreeRules.mutations(try SourceTree.files()))
+    }
+
     private func check(_ rule: (SourceFile) -> [Violation]) throws {
         let files = try SourceTree.files()
         #expect(files.contains { $0.path == "Package.swift" })

@@ -43,4 +43,27 @@ enum TreeRules {
                 remedy: "no other file names it: use it, mention it or delete it")
         }
     }
+
+    /// Descriptions of faults in Tests/Mutations: one line, the file, what is there, what becomes
+    /// of it. `make mutations` takes half an hour; that they still fit is seen at once.
+    static func mutations(_ files: [SourceFile]) -> [Violation] {
+        files.filter { $0.isUnder("Tests/Mutations") && $0.path.hasSuffix(".txt") }
+            .compactMap { mutation in
+                let parts = mutation.lines.split { $0.hasPrefix("=== ") }
+                let heads = mutation.lines.filter { $0.hasPrefix("=== ") }
+                guard heads == ["=== is", "=== becomes"], parts.count >= 2, parts[0].count == 2,
+                    let target = files.first(where: { $0.path == mutation.lines[1] })
+                else {
+                    return Violation(
+                        path: mutation.path, line: 0,
+                        remedy: "want what it breaks, a file, === is, === becomes")
+                }
+                let old = parts[1].joined(separator: "\n")
+                let count = target.lines.joined(separator: "\n").ranges(of: old).count
+                guard count != 1 else { return nil }
+                return Violation(
+                    path: mutation.path, line: 0,
+                    remedy: "its text is \(count) times in \(target.path): want it once")
+            }
+    }
 }
