@@ -75,6 +75,11 @@ for name in "${names[@]}"; do
         2>/dev/null || true)
     checker=$(sed -n 's/^\([a-z-]*\), [0-9.]* s after the start: .*/\1/p' <<<"$result" | head -1)
     seed=$(sed -n 's/^seed \([0-9]*\)$/\1/p' <<<"$result" | tail -1)
+    # Without it no world ran, and nothing was caught.
+    if [ -z "$seed" ]; then
+        echo "$name: the simulator did not run" >&2
+        exit 2
+    fi
     if grep -q ' 0 failed' <<<"$result"; then
         survivors=$((survivors + 1))
         line "$name" SURVIVED "$seeds" "$what"
