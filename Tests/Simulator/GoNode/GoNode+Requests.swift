@@ -100,13 +100,7 @@ extension GoNode {
                 break
             }
             if let status = change.status { stored.status = status }
-            switch change.metadata {
-            case .unchanged: break
-            case .merged(let entries):
-                stored.content = stored.content.merging(entries, keepsOld: true) ?? stored.content
-            case .cleared:
-                stored.content = stored.content.merging([], keepsOld: false) ?? stored.content
-            }
+            stored.content = change.metadata.laid(over: stored.content) ?? stored.content
             stored.dirty = version > 0 ? version : now.wall
             instances[change.key] = stored
         }

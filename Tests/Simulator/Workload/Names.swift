@@ -71,3 +71,14 @@ enum Names {
         return hash
     }
 }
+
+extension Setting.Metadata {
+    /// Nil if it is too much for one instance.
+    func laid(over content: InstanceContent) -> InstanceContent? {
+        switch self {
+        case .unchanged: content
+        case .merged(let entries): content.merging(entries, keepsOld: true)
+        case .cleared: content.merging([], keepsOld: false)
+        }
+    }
+}
