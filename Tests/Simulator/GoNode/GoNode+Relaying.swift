@@ -64,13 +64,13 @@ extension GoNode {
         _ content: InstanceContent, _ status: InstanceStatus, _ version: Int64,
         to neighbours: Neighbours
     ) {
-        if let id { waiting[id] = 1 }
+        if let id { waiting[id] = Waiting(calls: 1) }
         for (address, isSameZone) in receivers(isOnlyOwnZone: isOnlyOwnZone, of: neighbours) {
-            if let id { waiting[id, default: 0] += 1 }
+            if let id { waiting[id]?.calls += 1 }
             send(
                 id, key, action, content, status, version, to: address, isSameZone: isSameZone)
         }
-        if let id { settle(id, code: 0) }
+        if let id { settle(id) }
     }
 
     private func send(
@@ -125,7 +125,7 @@ extension GoNode {
         case .all(let records, _): return pulled(records, at: now)
         case .answered(let code, let record):
             if errand.isRenewal, code == -404, let key = errand.key, let stored = instances[key] {
-                if let id = errand.request { waiting[id, default: 0] += 1 }
+                if let id = errand.request { waiting[id]?.calls += 1 }
                 send(
                     errand.request, key, .register, stored.content, stored.status, stored.dirty,
                     to: errand.address, isSameZone: errand.isSameZone)
@@ -134,7 +134,22 @@ extension GoNode {
         case .failed, .unable, .refused, .forbidden, .exchanged: break
         }
         if errand.request == nil, errand.key == nil { return pulled([], at: now) }
-        if let id = errand.request { settle(id, code: 0) }
+        guard let id = errand.request else { return }
+        if errand.isSet, GoNode.isError(reply.outcome) { callOffSets(of: id) }
+        settle(id)
+    }
+
+    private static func isError(_ outcome: PeerReply.Outcome) -> Bool {
+        if case .answered(code: 0, _) = outcome { false } else { true }
+    }
+
+    /// The calls of a set share a context, which the first error of one of them ends for the rest.
+    private func callOffSets(of id: RequestID) {
+        for call in calls.keys.sorted() where calls[call]?.request == id {
+            calls[call] = nil
+            acts.append(.callOff(call))
+            settle(id)
+        }
     }
 
     /// It registers at itself what the other one has, as if the other had sent it.
@@ -149,11 +164,10 @@ extension GoNode {
     }
 
     /// One of the things that the answer waits for is done.
-    func settle(_ id: RequestID, code: Int) {
-        guard let rest = waiting[id] else { return }
-        waiting[id] = rest - 1
-        guard rest == 1 else { return }
-        waiting[id] = nil
-        answer(id, Reply(code: code))
+    func settle(_ id: RequestID) {
+        guard var rest = waiting[id] else { return }
+        rest.calls -= 1
+        waiting[id] = rest.calls > 0 ? rest : nil
+        if rest.calls == 0 { answer(id, Reply(code: rest.code)) }
     }
 }

@@ -105,16 +105,15 @@ extension GoNode {
             instances[change.key] = stored
         }
         guard replicates else { return answer(id, Reply(code: code)) }
-        waiting[id] = 1
+        // Told to the others even if it failed here.
+        waiting[id] = Waiting(calls: 1, code: code)
         for (address, isSameZone) in receivers(isOnlyOwnZone: isOnlyOwnZone, of: neighbours) {
-            waiting[id, default: 0] += 1
+            waiting[id]?.calls += 1
             call(
                 .set(changes, version: version, isSameZone: isSameZone),
-                Errand(
-                    request: id, address: address, isSameZone: isSameZone, key: nil,
-                    isRenewal: false))
+                Errand(request: id, address: address, isSameZone: isSameZone, isSet: true))
         }
-        settle(id, code: code)
+        settle(id)
     }
 
     func answer(_ id: RequestID, _ reply: Reply) { acts.append(.answer(id, reply)) }

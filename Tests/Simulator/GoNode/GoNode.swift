@@ -2,9 +2,10 @@ import DiscoveryCore
 
 /// A node of the reference's kind, as its peers see it: with its habits, good or bad.
 ///
-/// It keeps no tombstones, relays once and sequentially inside the request, compares versions
-/// between peers only, forgets its seeds once it has announced itself, and evicts by the wall clock
-/// without telling anybody.
+/// It keeps no tombstones, relays once, to all at the same time and inside the request, calls a
+/// set off at all others when one node does not take it, compares versions between peers only,
+/// forgets its seeds once it has announced itself, and evicts by the wall clock without telling
+/// anybody.
 final class GoNode {
     struct Stored {
         var content: InstanceContent
@@ -19,6 +20,8 @@ final class GoNode {
     enum Act {
         case answer(RequestID, Reply)
         case call(PeerCall)
+        /// Nobody waits for the answer to this call any more, and the connection is closed.
+        case callOff(UInt64)
         case listen
     }
 
@@ -39,7 +42,7 @@ final class GoNode {
     /// What each call under way is for.
     var calls: [UInt64: Errand] = [:]
     /// Requests whose answer waits for the calls they caused.
-    var waiting: [RequestID: Int] = [:]
+    var waiting: [RequestID: Waiting] = [:]
     private(set) var isAnnounced = false
     private var pulling = 0
     private var ticks = 0
@@ -57,9 +60,16 @@ final class GoNode {
         var request: RequestID?
         var address: String
         var isSameZone: Bool
-        /// Nil: fetch/all.
+        /// Nil: a set, or fetch/all.
         var key: InstanceKey?
-        var isRenewal: Bool
+        var isRenewal = false
+        var isSet = false
+    }
+
+    struct Waiting {
+        var calls = 0
+        /// What it is going to be answered with, whatever becomes of the calls.
+        var code = 0
     }
 
     init(
@@ -85,11 +95,7 @@ final class GoNode {
         pulling = asked.count
         for address in asked {
             let isSameZone = peers.contains(address)
-            call(
-                .fetchAll,
-                Errand(
-                    request: nil, address: address, isSameZone: isSameZone, key: nil,
-                    isRenewal: false))
+            call(.fetchAll, Errand(address: address, isSameZone: isSameZone))
         }
         if pulling == 0 { acts.append(.listen) }
     }

@@ -34,6 +34,8 @@ final class Host {
     var idleTicks = 0
     /// Calls under way: which node, and by when they end.
     var calls: [UInt64: PeerCall] = [:]
+    /// Calls that the node took back: what of them has not arrived yet never does.
+    var calledOff: Set<UInt64> = []
 
     init(index: Int, zone: Int, isGo: Bool, clock: HostClock) {
         self.index = index

@@ -10,6 +10,7 @@ extension World {
         host.tickAt = nil
         host.due = .max
         host.calls = [:]
+        host.calledOff = []
         lastChange = now
         trace.add(now, host.name, "start", "for the \(host.incarnation). time")
         let moment = host.clock.moment(at: now)
@@ -143,6 +144,9 @@ extension World {
                 host.isListening = true
                 trace.add(now, host.name, "listens", "")
                 queue.push(.goTicked(host: host.index, incarnation: host.incarnation), at: now)
+            case .callOff(let call):
+                host.calls[call] = nil
+                host.calledOff.insert(call)
             }
         }
     }

@@ -28,13 +28,20 @@ extension World {
     func arrived(_ host: Host, _ message: Message) {
         if host.isPaused { return host.inbox.append(.arrived(host: host.index, message)) }
         guard host.isRunning, host.isListening else { return refuse(message, at: host) }
-        if host.isHalfOpen { return }
+        if host.isHalfOpen || isCalledOff(message) { return }
         trace.fold(UInt64(host.index))
         switch host.process {
         case .none: break
         case .own: receive(message, at: host)
         case .go(let node): receive(message, at: host, node)
         }
+    }
+
+    private func isCalledOff(_ message: Message) -> Bool {
+        guard case .host(let index, let incarnation, let call) = message.sender else {
+            return false
+        }
+        return hosts[index].incarnation == incarnation && hosts[index].calledOff.contains(call)
     }
 
     /// Nobody listens there.
