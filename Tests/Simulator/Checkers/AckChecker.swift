@@ -34,11 +34,15 @@ final class AckChecker: Checker {
         guard let own = host.own, own.settings.cluster.acknowledgementWait > elapsed,
             !host.isStopping
         else { return nil }
-        let still = own.healthyPeers(at: host.clock.moment(at: world.now))
-        for address in write.healthy where still.contains(address) {
-            guard let peer = world.host(at: address), peer !== host, peer.own != nil,
+        let reports = own.node.peerReports(at: host.clock.moment(at: world.now))
+        for before in write.healthy {
+            guard let now = reports.first(where: { $0.address == before.address }), now.isHealthy,
+                let peer = world.host(at: before.address), peer !== host, peer.own != nil,
                 peer.zone == host.zone
             else { continue }
+            // More waited for it than an outbox holds: that is found by a comparison, for which
+            // nobody waits.
+            if now.overflows != before.overflows { continue }
             if write.witnesses.contains(where: { $0.host == peer.index }) { continue }
             // It may have been lost meanwhile, and found again.
             let failure = failed[Road(from: host.index, to: peer.index)] ?? .min

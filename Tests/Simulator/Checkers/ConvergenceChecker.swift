@@ -31,11 +31,11 @@ final class ConvergenceChecker: Checker {
     }
 
     private func difference(
-        _ left: AppView?, _ right: AppView?, _ app: AppKey, _ leftHost: Host, _ rightHost: Host,
+        _ left: Look?, _ right: Look?, _ app: AppKey, _ leftHost: Host, _ rightHost: Host,
         _ world: World
     ) -> String? {
-        let lefts = left?.zones.flatMap { $0.rows.map(\.instance) } ?? []
-        let rights = right?.zones.flatMap { $0.rows.map(\.instance) } ?? []
+        let lefts = left?.instances ?? []
+        let rights = right?.instances ?? []
         let keys = (lefts + rights).map(\.key)
         for key in keys {
             // Each node finds out for itself that an instance is dead.

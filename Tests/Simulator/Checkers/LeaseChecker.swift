@@ -133,8 +133,8 @@ final class LeaseChecker: Checker {
     private func outlived(_ world: World) -> String? {
         for host in world.hosts where host.own != nil {
             for app in 0..<world.options.apps {
-                for view in world.look(at: [Names.app(app)], on: host) {
-                    for instance in view.zones.flatMap({ $0.rows.map(\.instance) }) {
+                for look in world.look(at: [Names.app(app)], on: host) {
+                    for instance in look.instances {
                         // Of what renews at a node of the reference's kind nothing is seen here.
                         if renews(instance.key, world) { continue }
                         let silence = world.now - (signs[instance.key] ?? 0)

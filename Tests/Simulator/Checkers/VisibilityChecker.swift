@@ -11,7 +11,7 @@ final class VisibilityChecker: Checker {
 
     /// What leaves the network whole.
     private static let harmless: Set<FaultKind> = [
-        .skew, .drift, .wallSteps, .clientLoss, .tightLimits,
+        .skew, .drift, .wallSteps, .clientLoss, .tightLimits, .startupProtection,
     ]
 
     /// In the order of their time.
@@ -38,7 +38,9 @@ final class VisibilityChecker: Checker {
     }
 
     private func isWhole(_ world: World) -> Bool {
+        // What an outbox has no room for is found by a comparison.
         world.options.goNodes.isEmpty && world.options.script.isEmpty
+            && world.options.outboxMax == nil
             && world.options.faults.isSubset(of: VisibilityChecker.harmless)
     }
 

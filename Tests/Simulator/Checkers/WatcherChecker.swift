@@ -11,15 +11,15 @@ final class WatcherChecker: Checker {
         }
         for watcher in world.watchers {
             let host = world.hosts[watcher.host]
-            let views = world.look(
+            let looks = world.look(
                 at: [Names.app(watcher.app)], zone: watcher.zone, statuses: 1, on: host)
             // Of an application without instances nobody is told who was not there when they went.
-            guard let view = views.first, view.instanceCount > 0 else { continue }
-            if watcher.signature != Names.signature(view) {
+            guard let look = looks.first, !look.instances.isEmpty else { continue }
+            if watcher.signature != Names.signature(look) {
                 let zone = watcher.zone.isEmpty ? "" : " in \(watcher.zone)"
                 return "w\(watcher.index) at \(host.name) has not seen the last of "
                     + "app.\(watcher.app)\(zone): it has \(Trace.version(watcher.latest)), "
-                    + "there is \(Trace.version(view.latest))"
+                    + "there is \(Trace.version(look.latest))"
             }
         }
         return nil

@@ -133,7 +133,7 @@ extension GoNode {
             if errand.isRenewal, code == -409, let record { adopt(record, errand, at: now) }
         case .failed, .unable, .refused, .forbidden, .exchanged: break
         }
-        if errand.request == nil, errand.key == nil { return pulled([], at: now) }
+        if errand.request == nil, errand.key == nil { return pulled(nil, at: now) }
         guard let id = errand.request else { return }
         if errand.isSet, GoNode.isError(reply.outcome) { callOffSets(of: id) }
         settle(id)

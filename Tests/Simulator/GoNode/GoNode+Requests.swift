@@ -8,6 +8,8 @@ extension GoNode {
         case .client(let request): handle(id, request, at: now)
         case .peer(let request):
             switch request {
+            case .probe where isProtected(at: now), .fetchAll where isProtected(at: now):
+                answer(id, Reply(code: -500))
             case .probe: answer(id, Reply(code: 0))
             case .fetchAll:
                 answer(id, Reply(code: 0, all: sortedKeys.compactMap { record($0, at: now) }))
@@ -21,6 +23,8 @@ extension GoNode {
             }
         }
     }
+
+    private func isProtected(at now: Moment) -> Bool { now.monotonic < protectedUntil }
 
     private func handle(_ id: RequestID, _ request: ClientRequest, at now: Moment) {
         switch request {

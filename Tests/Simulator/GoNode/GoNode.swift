@@ -44,6 +44,8 @@ final class GoNode {
     /// Requests whose answer waits for the calls they caused.
     var waiting: [RequestID: Waiting] = [:]
     private(set) var isAnnounced = false
+    /// Until when reads are refused, those of other nodes too, monotonic; 0: they are not.
+    private(set) var protectedUntil: Int64
     private var pulling = 0
     private var ticks = 0
     /// Renewals of this minute, and twice the instances there should be.
@@ -53,6 +55,7 @@ final class GoNode {
     static let lease = 90 * Duration.second
     static let renewalInterval = 30 * Duration.second
     static let callTimeout = 5 * Duration.second
+    static let startupProtection = Duration.minute
     static let selfAppID = Array("infra.discovery".utf8)
 
     /// One relayed write, or a pull at the start.
@@ -74,12 +77,13 @@ final class GoNode {
 
     init(
         zone: String, address: String, hostname: String, seeds: [ClusterSettings.Seed],
-        seed: UInt64
+        protectedUntil: Int64, seed: UInt64
     ) {
         self.zone = zone
         self.address = address
         self.hostname = hostname
         self.seeds = seeds
+        self.protectedUntil = protectedUntil
         random = SplitMix64(seed: seed)
     }
 
@@ -200,8 +204,11 @@ final class GoNode {
         silence > -2 * Duration.second ? max(0, silence) : silence
     }
 
-    /// One pull has come to its end.
-    func pulled(_ records: [Record], at now: Moment) {
+    /// One pull has come to its end; nil: without an answer that tells what there is. Any answer
+    /// ends the protection, one of a node that holds nothing too.
+    func pulled(_ records: [Record]?, at now: Moment) {
+        if records != nil { protectedUntil = 0 }
+        let records = records ?? []
         for record in records {
             guard case .registered(let registered) = record.state else { continue }
             _ = store(

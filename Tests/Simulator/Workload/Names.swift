@@ -60,13 +60,13 @@ enum Names {
     }
 
     /// What a reader would see of the application: hosts and their contents.
-    static func signature(_ view: AppView) -> UInt64 {
+    static func signature(_ view: AppView) -> UInt64 { signature(Look(view)) }
+
+    static func signature(_ look: Look) -> UInt64 {
         var hash: UInt64 = 14_695_981_039_346_656_037
-        for zone in view.zones {
-            for row in zone.rows {
-                hash = fold(row.instance.key.packed, from: hash)
-                hash ^= signature(row.instance.content, row.instance.status)
-            }
+        for instance in look.instances {
+            hash = fold(instance.key.packed, from: hash)
+            hash ^= signature(instance.content, instance.status)
         }
         return hash
     }

@@ -14,8 +14,8 @@ struct SourceWrite {
     let host: Int
     let incarnation: Int
     let time: Int64
-    /// Nodes of the zone that the writing node held healthy when it took the write.
-    var healthy: [String] = []
+    /// Nodes that the writing node held healthy when it took the write.
+    var healthy: [PeerReport] = []
     /// Hosts that held the instance then, whose letting go of it shows that they know of a cancel.
     var holders: [Int] = []
     var isAcknowledged = false

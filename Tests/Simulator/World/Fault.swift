@@ -29,6 +29,12 @@ package enum FaultKind: String, CaseIterable, Sendable {
     case fewSeeds = "few-seeds"
     /// Batches, pages and steps that hold one or two things, so that little needs many of them.
     case tightLimits = "tight-limits"
+    /// Nodes that have just started refuse reads, until another one has told them everything.
+    case startupProtection = "startup-protection"
+
+    /// Those that a seed has with a certain chance each. What came later is drawn apart from them,
+    /// so that the worlds of all seeds remain what they were otherwise.
+    static let drawnTogether = allCases.filter { $0 != .startupProtection }
 }
 
 /// One change of the world.
@@ -112,7 +118,7 @@ struct FaultPlan {
             let step = random.time(-10 * Duration.minute...10 * Duration.minute)
             add(from, .stepWall(host, by: step))
         case .goNodes, .loss, .duplication, .delays, .skew, .drift, .lateStarts, .clientLoss,
-            .garbage, .fewSeeds, .tightLimits:
+            .garbage, .fewSeeds, .tightLimits, .startupProtection:
             break
         }
     }

@@ -77,9 +77,4 @@ final class OwnNode {
 
     /// Whether everything was sent that others need to know.
     var isFlushed: Bool { node.isFlushed }
-
-    /// Addresses of nodes that it believes to be reachable.
-    func healthyPeers(at now: Moment) -> [String] {
-        node.peerReports(at: now).filter(\.isHealthy).map(\.address)
-    }
 }

@@ -31,6 +31,9 @@ package struct Options: Sendable {
     var script: [(at: Int64, fault: Fault)] = []
     /// Times between two events of one provider that changes something, on the average.
     var changeInterval = 20 * Duration.second
+    /// As in production where it is switched on.
+    private var protection = Duration.minute
+    private var isOutboxTight = false
     /// Whether providers do only what a script tells them.
     var isQuiet = false
 
@@ -56,11 +59,12 @@ package struct Options: Sendable {
         }
         pollHold = random.chance(300) ? 30 * Duration.second : 8 * Duration.second
         ceiling = random.chance(300) ? 3 * lease : Duration.hour
-        for kind in FaultKind.allCases where random.chance(350) { faults.insert(kind) }
+        let kinds = FaultKind.drawnTogether
+        for kind in kinds where random.chance(350) { faults.insert(kind) }
         // Some seeds without any fault, and some with one kind only, are easy to understand.
         switch random.number(0...9) {
         case 0: faults = []
-        case 1...2: faults = [FaultKind.allCases[random.number(0...FaultKind.allCases.count - 1)]]
+        case 1...2: faults = [kinds[random.number(0...kinds.count - 1)]]
         default: break
         }
         loss = random.number(1...200)
@@ -77,6 +81,16 @@ package struct Options: Sendable {
         }
         // Nodes of the reference's kind forget whom they cannot see, seeds too.
         if !goNodes.isEmpty { faults.remove(.fewSeeds) }
+        drawLater()
+    }
+
+    /// From a stream of its own.
+    private mutating func drawLater() {
+        var random = SplitMix64(seed: seed, stream: 6)
+        isOutboxTight = random.chance(400)
+        let isProtected = random.chance(150)
+        if random.chance(500) { protection = 10 * Duration.second }
+        if !faults.isEmpty, isProtected { faults.insert(.startupProtection) }
     }
 
     package mutating func remove(_ kind: FaultKind) {
@@ -117,16 +131,27 @@ package struct Options: Sendable {
             + "lease \(lease / Duration.second) s, ceiling \(ceiling / Duration.second) s, "
             + "polls held \(pollHold / Duration.second) s, loss \(loss) and duplication "
             + "\(duplication) and slowness \(slowness) of 1000 up to "
-            + "\(slowestDelay / Duration.millisecond) ms, garbage \(garbage); "
+            + "\(slowestDelay / Duration.millisecond) ms, garbage \(garbage), "
+            + "protected for \(startupProtection / Duration.second) s, "
+            + "outboxes of \(outboxMax.map(String.init) ?? "any size"); "
             + (kinds.isEmpty ? "no faults" : kinds)
     }
+
+    /// How long nodes refuse reads after a start, 0: not at all.
+    var startupProtection: Int64 { faults.contains(.startupProtection) ? protection : 0 }
+
+    /// How many instances an outbox holds; nil: more than there are.
+    var outboxMax: Int? { faults.contains(.tightLimits) && isOutboxTight ? 3 : nil }
 
     /// How long a healthy cluster may take to agree.
     var convergenceBound: Int64 {
         // Whoever fell out of the members is found again by two comparisons, of the one and of the
         // other with the node between them, before they are compared with each other.
         let rejoining = faults.contains(.fewSeeds) ? 20 * Duration.second : 0
-        return 20 * Duration.second + rejoining + (goNodes.isEmpty ? 0 : comparisonInterval)
+        if goNodes.isEmpty { return 20 * Duration.second + rejoining }
+        // A node of the reference's kind that is protected tells other nodes nothing either.
+        let protection = startupProtection > 0 ? GoNode.startupProtection : 0
+        return 20 * Duration.second + rejoining + comparisonInterval + protection
     }
 
     /// Shorter than in production, so that runs are.

@@ -20,7 +20,10 @@ extension World {
         if host.isGo {
             let node = GoNode(
                 zone: host.zoneName, address: host.address, hostname: "node\(host.index)",
-                seeds: seeds, seed: nodeRandom.next())
+                seeds: seeds,
+                protectedUntil: options.startupProtection > 0
+                    ? moment.monotonic + GoNode.startupProtection : 0,
+                seed: nodeRandom.next())
             host.process = .go(node)
             node.start()
             return carryOut(node, host)
@@ -43,6 +46,7 @@ extension World {
         settings.overdueAfter = options.lease * 2 / 3
         settings.protectionCeiling = options.ceiling
         settings.pollHold = options.pollHold
+        settings.startupProtection = options.startupProtection
         // Every look is a new one.
         settings.fetchAge = -1
         settings.cluster.seeds = seeds
@@ -57,6 +61,7 @@ extension World {
             settings.cluster.pageBytesMax = 300
             settings.cluster.entriesBytesMax = 100
             settings.cluster.relaysMax = 1
+            settings.cluster.outboxMax = options.outboxMax ?? settings.cluster.outboxMax
         }
         return settings
     }
@@ -139,14 +144,14 @@ extension World {
         for act in acts {
             switch act {
             case .call(let call): send(call, from: host)
+            case .callOff(let call):
+                host.calls[call] = nil
+                host.calledOff.insert(call)
             case .answer(let id, let reply): answer(id, reply, host)
             case .listen:
                 host.isListening = true
                 trace.add(now, host.name, "listens", "")
                 queue.push(.goTicked(host: host.index, incarnation: host.incarnation), at: now)
-            case .callOff(let call):
-                host.calls[call] = nil
-                host.calledOff.insert(call)
             }
         }
     }

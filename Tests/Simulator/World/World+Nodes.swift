@@ -2,8 +2,6 @@ import DiscoveryCore
 
 /// Steps of our nodes, and what comes of them.
 extension World {
-    /// Answers to the checkers carry numbers from here on.
-    private static let peekFirst: UInt64 = 1 << 63
     /// Ticks of clocks that drift are not exact.
     private static let punctuality = 25 * Duration.millisecond
 
@@ -109,7 +107,7 @@ extension World {
         step(host, batch)
     }
 
-    /// A write of a client, between two looks at the application: from these follows which version
+    /// A write of a client, between two looks at the instance: from these follows which version
     /// the node gave it.
     private func write(
         _ client: ClientRequest, _ id: RequestID, _ host: Host, _ request: PendingRequest
@@ -131,13 +129,13 @@ extension World {
         pending[id.rawValue] = request
         see(.received(host, id, request))
         let moment = host.clock.moment(at: now)
-        let healthy = host.own?.healthyPeers(at: moment) ?? []
+        let peers = host.own?.node.peerReports(at: moment) ?? []
         var batch = Batch()
         Delivery.put(.client(client), id, isFromGo: false, into: &batch)
         // The write is known before it is answered, which may be in the same step.
         writing = Writing(
             number: number, kind: kind, key: key, before: before, wall: moment.wall, host: host,
-            healthy: healthy, holders: holders)
+            peers: peers, holders: holders)
         appendLook(at: key, to: &batch)
         step(host, batch)
         writing = nil
@@ -161,8 +159,8 @@ extension World {
 
     private func answer(_ id: RequestID, _ answer: Answer, _ host: Host) {
         if id.rawValue >= World.peekFirst {
-            if writing != nil, case .fetchedMany(let views) = answer {
-                return written(views)
+            if writing != nil, let instance = World.instance(shownBy: answer) {
+                return written(instance)
             }
             return peeked.append(answer)
         }
@@ -199,56 +197,4 @@ extension World {
             latest: view.latest, signature: Names.signature(view),
             isEmpty: view.instanceCount == 0)
     }
-
-    // MARK: Looking into a node
-
-    func look(at apps: [AppKey], zone: String = "", statuses: UInt8 = 3, on host: Host)
-        -> [AppView]
-    {
-        guard host.own != nil else { return [] }
-        var batch = Batch()
-        appendLook(at: apps, zone: zone, statuses: statuses, to: &batch)
-        let outer = writing
-        writing = nil
-        step(host, batch)
-        writing = outer
-        guard case .fetchedMany(let views)? = peeked.popLast() else { return [] }
-        return views
-    }
-
-    func instance(_ key: InstanceKey, on host: Host) -> Instance? {
-        let app = AppKey(packed: Array(key.packed[key.application.range]))
-        return World.instance(key, in: look(at: [app], on: host))
-    }
-
-    static func instance(_ key: InstanceKey, in views: [AppView]) -> Instance? {
-        for view in views {
-            for zone in view.zones {
-                for row in zone.rows where row.instance.key == key { return row.instance }
-            }
-        }
-        return nil
-    }
-
-    private func appendLook(at key: InstanceKey, to batch: inout Batch) {
-        let app = AppKey(packed: Array(key.packed[key.application.range]))
-        appendLook(at: [app], zone: "", statuses: 3, to: &batch)
-    }
-
-    private func appendLook(
-        at apps: [AppKey], zone: String, statuses: UInt8, to batch: inout Batch
-    ) {
-        let first = batch.pollTargets.count
-        for app in apps {
-            let range = Delivery.append(app.packed, to: &batch)
-            batch.pollTargets.append(PollTarget(app: range, latest: 0))
-        }
-        let zone = Delivery.append(Array(zone.utf8), to: &batch)
-        batch.inputs.append(
-            .fetchedMany(
-                RequestID(World.peekFirst + stepNumber()),
-                FetchMany(first: first, count: apps.count, zone: zone, statuses: statuses)))
-    }
-
-    private func stepNumber() -> UInt64 { UInt64(stepCount) }
 }

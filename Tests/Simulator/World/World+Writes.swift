@@ -9,16 +9,15 @@ struct Writing {
     let before: Instance?
     let wall: Int64
     let host: Host
-    let healthy: [String]
+    let peers: [PeerReport]
     let holders: [Int]
 }
 
 /// What clients wrote, and what they were promised.
 extension World {
     /// The node has taken the write and was looked at.
-    func written(_ views: [AppView]) {
+    func written(_ after: Instance?) {
         guard let writing else { return }
-        let after = World.instance(writing.key, in: views)
         let version: Int64
         let signature: UInt64
         switch writing.kind {
@@ -44,7 +43,7 @@ extension World {
         let write = SourceWrite(
             number: writing.number, kind: writing.kind, key: writing.key, version: version,
             signature: signature, host: writing.host.index, incarnation: writing.host.incarnation,
-            time: now, healthy: writing.healthy, holders: writing.holders)
+            time: now, healthy: writing.peers.filter(\.isHealthy), holders: writing.holders)
         oracle.add(write)
         trace.fold(version)
         trace.add(

@@ -135,7 +135,12 @@ package final class World {
         phase = .settled
         see(.mustHaveConverged)
         // A poll that nobody took is given up, and the one after it may be held once more.
-        queue.push(.ended, at: now + 2 * options.pollHold + 5 * Duration.second)
+        var end = now + 2 * options.pollHold + 5 * Duration.second
+        // Consumers of a protected node have still to see everything.
+        if hosts.contains(where: { $0.own?.node.isProtectedAtStart == true }) {
+            end += options.startupProtection
+        }
+        queue.push(.ended, at: end)
     }
 
     // MARK: Checkers
