@@ -54,7 +54,7 @@ package final class World {
             AnswerChecker(), TimestampChecker(), LeaseChecker(), LoopChecker(),
             ResurrectionChecker(), AckChecker(), BoundChecker(), ConvergenceChecker(),
             WatcherChecker(), WakeChecker(), SignChecker(), VisibilityChecker(),
-            ReferenceChecker(),
+            ReferenceChecker(), ProtectionChecker(),
         ]
         stepCheckers = checkers.filter(\.seesSteps)
         makeHosts()
@@ -139,6 +139,10 @@ package final class World {
         // Consumers of a protected node have still to see everything.
         if hosts.contains(where: { $0.own?.node.isProtectedAtStart == true }) {
             end += options.startupProtection
+        }
+        // And a node that protects what it holds has to hear that it renews again.
+        if hosts.contains(where: { $0.own?.node.isSelfPreserving == true }) {
+            end = max(end, now + options.lease / 3 + 15 * Duration.second)
         }
         queue.push(.ended, at: end)
     }
