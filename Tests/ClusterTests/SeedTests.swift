@@ -40,10 +40,17 @@ import Testing
 
     @Test func `options that were made smaller can be named on a command line`() {
         var options = Options(seed: 3)
+        #expect(options.command == "make simulate FROM=3 SEEDS=1")
+        #expect(options.shrinkCommand == ".build/release/simulate --shrink 3")
         options.faults = [.skew, .loss]
         options.remove(.skew)
         options.limit(providers: 2, seconds: 9)
         #expect(
-            options.command == "simulate --from 3 --seeds 1 --without skew --clients 2 --seconds 9")
+            options.command
+                == ".build/release/simulate --from 3 --seeds 1 --without skew --clients 2"
+                + " --seconds 9")
+        #expect(
+            options.shrinkCommand
+                == ".build/release/simulate --shrink 3 --without skew --clients 2 --seconds 9")
     }
 }

@@ -9,8 +9,11 @@ package enum Runner {
         package let eventCount: Int
     }
 
-    package static func run(_ options: Options) -> Result {
-        let world = World(options)
+    package static func run(_ options: Options) -> Result { run(options, watchedBy: { [] }) }
+
+    /// `others`: checkers besides those of every world, made anew for each.
+    static func run(_ options: Options, watchedBy others: () -> [any Checker]) -> Result {
+        let world = World(options, watchedBy: others())
         let failure = world.run()
         return Result(
             options: options, failure: failure, digest: world.digest,
@@ -30,6 +33,7 @@ package enum Runner {
             \(failure.check), \(Trace.text(failure.time)) s after the start: \(failure.what)
             \(isSame ? "" : "The second run was another one: something is not deterministic.\n")\
             repeat it with: \(result.options.command)
+            make it as small as it can be with: \(result.options.shrinkCommand)
 
             """
     }
@@ -37,13 +41,17 @@ package enum Runner {
     /// The least that still fails in the same check: kinds of faults are taken out one by one, then
     /// clients and time.
     package static func shrink(_ options: Options) -> Result? {
-        let first = run(options)
+        shrink(options, watchedBy: { [] })
+    }
+
+    static func shrink(_ options: Options, watchedBy others: () -> [any Checker]) -> Result? {
+        let first = run(options, watchedBy: others)
         guard let check = first.failure?.check else { return nil }
         var best = first
         func attempt(_ change: (inout Options) -> Void) -> Bool {
             var options = best.options
             change(&options)
-            let result = run(options)
+            let result = run(options, watchedBy: others)
             guard result.failure?.check == check else { return false }
             best = result
             return true

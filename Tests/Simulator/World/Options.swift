@@ -111,10 +111,22 @@ package struct Options: Sendable {
 
     private var limits = ["", "", ""]
 
-    /// The arguments that make these options again.
+    /// What to type to run these options again.
     package var command: String {
+        let arguments = self.arguments
+        return arguments.isEmpty
+            ? "make simulate FROM=\(seed) SEEDS=1"
+            : ".build/release/simulate --from \(seed) --seeds 1\(arguments)"
+    }
+
+    package var shrinkCommand: String {
+        ".build/release/simulate --shrink \(seed)\(arguments)"
+    }
+
+    /// Those that make these options of the seed's.
+    private var arguments: String {
         let without = changes.isEmpty ? "" : " --without \(changes.joined(separator: ","))"
-        return "simulate --from \(seed) --seeds 1\(without)\(limits.joined())"
+        return without + limits.joined()
     }
 
     package var size: (providers: Int, watchers: Int, seconds: Int) {

@@ -45,17 +45,23 @@ package final class World {
         package let time: Int64
     }
 
-    package init(_ options: Options, linesMax: Int = 0) {
+    package convenience init(_ options: Options, linesMax: Int = 0) {
+        self.init(options, linesMax: linesMax, watchedBy: [])
+    }
+
+    /// `others`: checkers besides those of every world.
+    init(_ options: Options, linesMax: Int = 0, watchedBy others: [any Checker]) {
         self.options = options
         trace = Trace(linesMax: linesMax)
         network = Network(options, hostCount: options.nodes.reduce(0, +))
         nodeRandom = SplitMix64(seed: options.seed, stream: 2)
-        checkers = [
-            AnswerChecker(), TimestampChecker(), LeaseChecker(), LoopChecker(),
-            ResurrectionChecker(), AckChecker(), BoundChecker(), ConvergenceChecker(),
-            WatcherChecker(), WakeChecker(), SignChecker(), VisibilityChecker(),
-            ReferenceChecker(), ProtectionChecker(),
-        ]
+        checkers =
+            [
+                AnswerChecker(), TimestampChecker(), LeaseChecker(), LoopChecker(),
+                ResurrectionChecker(), AckChecker(), BoundChecker(), ConvergenceChecker(),
+                WatcherChecker(), WakeChecker(), SignChecker(), VisibilityChecker(),
+                ReferenceChecker(), ProtectionChecker(),
+            ] + others
         stepCheckers = checkers.filter(\.seesSteps)
         makeHosts()
         makeClients()
