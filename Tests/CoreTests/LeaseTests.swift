@@ -44,6 +44,25 @@ import Testing
         #expect(test.take(id)?.view?.hosts.contains("dead") == false)
     }
 
+    @Test func `what another node heard of long ago is late again in time`() {
+        let test = TestNode()
+        _ = test.register("h1")
+        test.wait(61 * Duration.second)
+        #expect(test.node.overdueCount == 1)
+        let known = key("h1")
+        var changes = Changes(isSameZone: true)
+        changes.bytes = known.packed
+        changes.renewals = [
+            Changes.Renewed(
+                key: ByteRange(start: 0, count: known.packed.count),
+                version: test.node.held(known)?.dirty ?? 0, silence: 50 * Duration.second)
+        ]
+        _ = test.send { id, _ in .exchanged(id, .changes(changes)) }
+        #expect(test.node.overdueCount == 0)
+        test.wait(11 * Duration.second)
+        #expect(test.node.overdueCount == 1)
+    }
+
     @Test func `a renewal at the last moment saves the instance`() {
         let test = TestNode()
         _ = test.register("h1")

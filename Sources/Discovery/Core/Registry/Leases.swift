@@ -90,10 +90,10 @@ struct Leases {
         else { return }
         leases[index].renewed = renewed
         if leases[index].state == .fresh { return }
-        if leases[index].state == .lapsed {
-            lapsedCount -= 1
-            wheel.schedule(slot, at: renewed.addingSaturated(settings.overdueAfter))
-        }
+        if leases[index].state == .lapsed { lapsedCount -= 1 }
+        // A renewal that another node heard of may be late again before the lease would have ended.
+        wheel.cancel(slot)
+        wheel.schedule(slot, at: renewed.addingSaturated(settings.overdueAfter))
         leases[index].state = .fresh
         zones[Int(leases[index].zone)].guardState.overdue -= 1
         overall.overdue -= 1
