@@ -19,9 +19,9 @@ final class ConvergenceChecker: Checker {
         guard let first = own.first else { return "no node of ours is running" }
         let apps = (0..<world.options.apps).map(Names.app) + [Names.nodesApp]
         for app in apps {
-            let reference = world.look(at: [app], on: first).first
+            let reference = world.look(at: app, on: first)
             for other in own.dropFirst() {
-                let view = world.look(at: [app], on: other).first
+                let view = world.look(at: app, on: other)
                 if let what = difference(reference, view, app, first, other, world) {
                     return what
                 }
@@ -37,20 +37,21 @@ final class ConvergenceChecker: Checker {
         let lefts = left?.instances ?? []
         let rights = right?.instances ?? []
         let keys = (lefts + rights).map(\.key)
-        for key in keys {
-            // Each node finds out for itself that an instance is dead.
-            if isSilent(key, world) { return nil }
-        }
+        var isSilenceEqual = true
         let pair = "\(leftHost.name) and \(rightHost.name) differ in \(Names.text(app)): "
         for key in keys {
             let one = lefts.first { $0.key == key }
             let two = rights.first { $0.key == key }
             // The digest is of all that is compared: the words are for people.
-            if one?.digest != two?.digest {
+            if one?.digest == two?.digest { continue }
+            // Each node finds out for itself that an instance is dead.
+            if isSilent(key, world) {
+                isSilenceEqual = false
+            } else {
                 return pair + "\(Names.text(key)) \(text(one)) and \(text(two))"
             }
         }
-        if let left, let right, left.latest != right.latest {
+        if isSilenceEqual, let left, let right, left.latest != right.latest {
             return pair + "latest_timestamp \(Trace.version(left.latest)) and "
                 + Trace.version(right.latest)
         }
@@ -59,6 +60,10 @@ final class ConvergenceChecker: Checker {
 
     private func isSilent(_ key: InstanceKey, _ world: World) -> Bool {
         guard let provider = world.providers.first(where: { $0.key == key }) else { return false }
+        // But not that it was cancelled, if a node has answered so: an older register that came
+        // later may have begun another life.
+        let last = world.oracle.writes(of: key).max { $0.version < $1.version }
+        if let last, last.kind == .cancel, last.isAcknowledged { return false }
         return provider.state != .alive
     }
 

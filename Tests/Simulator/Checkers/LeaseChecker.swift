@@ -133,7 +133,7 @@ final class LeaseChecker: Checker {
     private func outlived(_ world: World) -> String? {
         for host in world.hosts where host.own != nil {
             for app in 0..<world.options.apps {
-                for look in world.look(at: [Names.app(app)], on: host) {
+                if let look = world.look(at: Names.app(app), on: host) {
                     for instance in look.instances {
                         // Of what renews at a node of the reference's kind nothing is seen here.
                         if renews(instance.key, world) { continue }

@@ -105,7 +105,7 @@ final class TimestampChecker: Checker {
             guard let latest = told.values.map(\.latest).max() else { continue }
             let place = Place(host: ended.index, app: app, zone: "")
             witnesses[place] = world.hosts.compactMap { host in
-                let held = world.look(at: [Names.app(app)], on: host).first?.latest ?? .min
+                let held = world.look(at: Names.app(app), on: host)?.latest ?? .min
                 return held >= latest ? (host.index, host.incarnation) : nil
             }
         }

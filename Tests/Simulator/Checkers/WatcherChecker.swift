@@ -11,10 +11,11 @@ final class WatcherChecker: Checker {
         }
         for watcher in world.watchers {
             let host = world.hosts[watcher.host]
-            let looks = world.look(
-                at: [Names.app(watcher.app)], zone: watcher.zone, statuses: 1, on: host)
             // Of an application without instances nobody is told who was not there when they went.
-            guard let look = looks.first, !look.instances.isEmpty else { continue }
+            guard
+                let look = world.look(
+                    at: Names.app(watcher.app), zone: watcher.zone, statuses: 1, on: host)
+            else { continue }
             if watcher.signature != Names.signature(look) {
                 let zone = watcher.zone.isEmpty ? "" : " in \(watcher.zone)"
                 return "w\(watcher.index) at \(host.name) has not seen the last of "

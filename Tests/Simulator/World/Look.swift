@@ -1,45 +1,43 @@
 import DiscoveryCore
 
-/// What a node holds of one application, as a checker sees it.
+/// What a node holds of one application, as a checker sees it. The node does not notice: it is not
+/// stepped, and what is due in it stays due.
 struct Look {
     var latest: Int64
     /// By zone and hostname, as readers get them.
     var instances: [Instance]
 
+    init(latest: Int64, instances: [Instance]) {
+        self.latest = latest
+        self.instances = instances
+    }
+
     init(_ view: AppView) {
-        latest = view.latest
-        instances = view.zones.flatMap { $0.rows.map(\.instance) }
-    }
-
-    /// Of pages that hold all there is; nil without an instance to show.
-    init?(
-        of app: AppKey, in pages: [Page], zone: String, statuses: UInt8
-    ) {
-        let stamp = pages.lazy.flatMap(\.stamps).first { $0.app == app }
-        latest = stamp?.latest ?? 0
-        instances = pages.flatMap(\.records).compactMap(Look.instance).filter { instance in
-            let key = instance.key
-            return key.packed[key.application.range].elementsEqual(app.packed)
-                && (zone.isEmpty || key.packed[key.zone.range].elementsEqual(zone.utf8))
-                && instance.status.mask & statuses != 0
-        }
-        if instances.isEmpty { return nil }
-        instances.sort { Look.precedes($0.key, $1.key) }
-    }
-
-    static func instance(of record: Record) -> Instance? {
-        guard case .registered(let state) = record.state else { return nil }
-        return Instance(
-            key: record.key, content: state.content, status: state.status,
-            registered: state.registered, up: state.up, dirty: record.version,
-            latest: state.latest ?? record.version)
+        self.init(latest: view.latest, instances: view.zones.flatMap { $0.rows.map(\.instance) })
     }
 
     /// Not as they are packed: there the shorter name comes first.
-    private static func precedes(_ one: InstanceKey, _ other: InstanceKey) -> Bool {
-        let zones = (one.packed[one.zone.range], other.packed[other.zone.range])
+    fileprivate static func precedes(_ one: Instance, _ other: Instance) -> Bool {
+        let (key, next) = (one.key, other.key)
+        let zones = (key.packed[key.zone.range], next.packed[next.zone.range])
         if !zones.0.elementsEqual(zones.1) { return zones.0.lexicographicallyPrecedes(zones.1) }
-        return one.packed[one.hostname.range].lexicographicallyPrecedes(
-            other.packed[other.hostname.range])
+        return key.packed[key.hostname.range].lexicographicallyPrecedes(
+            next.packed[next.hostname.range])
     }
+}
+
+extension World {
+    /// Nil if it holds nothing of it. `zone`: empty for all.
+    func look(at app: AppKey, zone: String = "", statuses: UInt8 = 3, on host: Host) -> Look? {
+        guard let held = host.own?.node.held(app) else { return nil }
+        let instances = held.instances.filter { instance in
+            (zone.isEmpty
+                || instance.key.packed[instance.key.zone.range].elementsEqual(zone.utf8))
+                && instance.status.mask & statuses != 0
+        }
+        if instances.isEmpty { return nil }
+        return Look(latest: held.latest, instances: instances.sorted(by: Look.precedes))
+    }
+
+    func instance(_ key: InstanceKey, on host: Host) -> Instance? { host.own?.node.held(key) }
 }

@@ -14,6 +14,8 @@ extension World {
         own.node.step(batch, at: moment, effects: &effects)
         stepCount += 1
         if stepCount.isMultiple(of: 50) { own.node.checkInvariants() }
+        // A write is known before it is answered, which may be in the same step.
+        if let writing { written(own.node.held(writing.key)) }
         for effect in effects { carryOut(effect, host) }
         seeStep(.stepped(host))
         schedule(host)
@@ -132,16 +134,10 @@ extension World {
         let peers = host.own?.node.peerReports(at: moment) ?? []
         var batch = Batch()
         Delivery.put(.client(client), id, isFromGo: false, into: &batch)
-        // The write is known before it is answered, which may be in the same step.
         writing = Writing(
             number: number, kind: kind, key: key, before: before, wall: moment.wall, host: host,
             peers: peers, holders: holders)
-        appendLook(at: key, to: &batch)
         step(host, batch)
-        writing = nil
-        let answered = acknowledgedAtOnce
-        acknowledgedAtOnce = []
-        for (number, request) in answered { acknowledge(number, request, host) }
     }
 
     /// The connection of this very poll is closed; a later one may be open.
@@ -158,12 +154,6 @@ extension World {
     }
 
     private func answer(_ id: RequestID, _ answer: Answer, _ host: Host) {
-        if id.rawValue >= World.peekFirst {
-            if writing != nil, let instance = World.instance(shownBy: answer) {
-                return written(instance)
-            }
-            return peeked.append(answer)
-        }
         guard let request = pending.removeValue(forKey: id.rawValue) else {
             return see(.answeredUnasked(host, id))
         }

@@ -18,6 +18,7 @@ extension World {
     /// The node has taken the write and was looked at.
     func written(_ after: Instance?) {
         guard let writing else { return }
+        self.writing = nil
         let version: Int64
         let signature: UInt64
         switch writing.kind {
@@ -56,8 +57,6 @@ extension World {
     }
 
     func acknowledge(_ number: Int, _ request: PendingRequest, _ host: Host) {
-        // In the step that took it, it is not known yet which version it got.
-        if number == oracle.nextNumber { return acknowledgedAtOnce.append((number, request)) }
         guard oracle.writes[number].version != .min else { return }
         let key = oracle.writes[number].key
         let version = oracle.writes[number].version

@@ -31,12 +31,8 @@ package final class World {
     private(set) var failure: Failure?
     private(set) var eventCount = 0
     var stepCount = 0
-    /// Answers to questions of the checkers, which are no requests of the world.
-    var peeked: [Answer] = []
     /// The write that a node is taking right now.
     var writing: Writing?
-    /// Writes that were answered in the step that took them.
-    var acknowledgedAtOnce: [(number: Int, request: PendingRequest)] = []
 
     package struct Failure: Error, Sendable {
         package let check: String
@@ -135,7 +131,11 @@ package final class World {
     /// find out that an instance is dead, needs its time too.
     private func demandConvergence() {
         // What is due in this very moment is done first.
-        for host in hosts { _ = look(at: [], on: host) }
+        for host in hosts {
+            var batch = Batch()
+            batch.inputs.append(.ticked)
+            step(host, batch)
+        }
         let due = max(healedAt, lastChange) + options.convergenceBound
         if now < due { return queue.push(.mustHaveConverged, at: due) }
         phase = .settled

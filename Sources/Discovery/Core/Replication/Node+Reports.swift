@@ -16,6 +16,21 @@ extension Node {
         return entries
     }
 
+    /// What it holds, whether or not readers are refused: for whom it is not to notice.
+    package func held(_ key: InstanceKey) -> Instance? {
+        registry.find(key.packed.span).map { registry.instance(at: $0) }
+    }
+
+    /// Likewise all instances of an application, in no particular order, and its timestamp; nil
+    /// without any.
+    package func held(_ app: AppKey) -> (latest: Int64, instances: [Instance])? {
+        guard let index = registry.findApplication(app.packed.span) else { return nil }
+        let slots = registry.applications[Int(index)].zones.flatMap(\.members)
+        let instances = slots.filter { $0 != ZoneGroup.hole }.map { registry.instance(at: $0) }
+        if instances.isEmpty { return nil }
+        return (registry.applications[Int(index)].latest, instances)
+    }
+
     /// The addresses that source writes are sent to: all living nodes of the zone and one of each
     /// other zone. In no particular order.
     package var targets: [String] {
