@@ -60,11 +60,18 @@ final class ConvergenceChecker: Checker {
 
     private func isSilent(_ key: InstanceKey, _ world: World) -> Bool {
         guard let provider = world.providers.first(where: { $0.key == key }) else { return false }
-        // But not that it was cancelled, if a node has answered so: an older register that came
-        // later may have begun another life.
+        // But not that it was cancelled, as long as the node that was told remembers.
         let last = world.oracle.writes(of: key).max { $0.version < $1.version }
-        if let last, last.kind == .cancel, last.isAcknowledged { return false }
+        if let last, last.kind == .cancel, last.isAcknowledged, remembers(last, world) {
+            return false
+        }
         return provider.state != .alive
+    }
+
+    private func remembers(_ cancel: SourceWrite, _ world: World) -> Bool {
+        let host = world.hosts[cancel.host]
+        return host.isRunning && host.incarnation == cancel.incarnation
+            && host.own?.node.tombstonesDropped == 0
     }
 
     private func text(_ instance: Instance?) -> String {
