@@ -94,42 +94,4 @@ struct LateInstanceTests {
         }
         for node in nodes { #expect(!node.hosts().contains("h1")) }
     }
-
-    @Test func `batches that were made small grow again`() {
-        let cluster = TestCluster()
-        let peer = cluster.record("d2")
-        peer.id = NodeID(7)
-        var refusals = 1
-        peer.answer = { request in
-            switch request {
-            case .exchange(.changes(let changes)):
-                if changes.records.count > 1, refusals > 0 {
-                    refusals -= 1
-                    return .refused("answered with HTTP status 400")
-                }
-                return .exchanged(.changes(wanted: [], newer: []))
-            case .exchange: return .exchanged(.same(isProtected: false))
-            case .probe, .relay, .set, .fetchAll: return .answered(code: 0, nil)
-            }
-        }
-        let node = cluster.start("d1", seeds: ["d2"])
-        cluster.wait(Duration.second)
-        func register(_ hosts: Range<Int>) {
-            var batch = Batch()
-            for host in hosts {
-                batch.inputs.append(
-                    .registered(
-                        RequestID(UInt64(10_000 + host)),
-                        Registration(key: key("h\(host)"), content: content(), status: .up)))
-            }
-            node.step(batch)
-            cluster.wait(Duration.second)
-        }
-        register(0..<2)
-        #expect(refusals == 0)
-        peer.calls = []
-        register(2..<1_002)
-        #expect(peer.writes.count <= 11, "2, 4, 8 and so on")
-        #expect(node.node.peerReports(at: node.now).first?.writesQueued == 0)
-    }
 }

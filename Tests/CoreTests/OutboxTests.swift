@@ -70,4 +70,93 @@ struct OutboxTests {
         #expect(batches.map(\.count) == counts)
         #expect(Set(batches.joined()).count == 1_000)
     }
+
+    // MARK: Refused batches
+
+    /// Takes no batch with a record of this host.
+    private func pickyPeer(_ cluster: TestCluster, without host: String) -> TestCluster.Recorder {
+        let peer = cluster.record("d2")
+        peer.id = NodeID(7)
+        peer.answer = { request in
+            switch request {
+            case .exchange(.changes(let changes)):
+                let isBad = changes.records.contains { $0.key == key(host) }
+                return isBad
+                    ? .refused("answered with HTTP status 400")
+                    : .exchanged(.changes(wanted: [], newer: []))
+            case .exchange: return .exchanged(.same(isProtected: false))
+            case .probe, .relay, .set, .fetchAll: return .answered(code: 0, nil)
+            }
+        }
+        return peer
+    }
+
+    private func told(_ peer: TestCluster.Recorder) -> Set<InstanceKey> {
+        var told: Set<InstanceKey> = []
+        for case .exchange(.changes(let changes)) in peer.calls
+        where !changes.records.contains(where: { $0.key == key("bad") }) {
+            told.formUnion(changes.records.map(\.key))
+        }
+        return told
+    }
+
+    @Test func `the one write that is not taken is found while others go on`() {
+        let cluster = TestCluster()
+        let peer = pickyPeer(cluster, without: "bad")
+        let node = cluster.start("d1", seeds: ["d2"])
+        cluster.wait(Duration.second)
+        let picky = peer.answer
+        var count = 0
+        func register(_ name: String) {
+            _ = node.register(name)
+            count += 1
+        }
+        peer.answer = { _ in nil }
+        for host in 0..<50 { register("first\(host)") }
+        register("bad")
+        for round in 0..<40 {
+            peer.answer = { _ in nil }
+            for host in 0..<4 { register("h\(round)-\(host)") }
+            cluster.settle()
+            peer.answer = picky
+            cluster.answerLate("d2")
+        }
+        let named = node.notes.compactMap { note -> InstanceKey? in
+            if case .relayRefused(let key, _, _) = note { key } else { nil }
+        }
+        #expect(named == [key("bad")])
+        #expect(told(peer).count == count - 1 + 1, "all others, and the node itself")
+        #expect(node.node.peerReports(at: node.now).first?.writesQueued == 0)
+        #expect(node.node.peerReports(at: node.now).first?.statistics.refused == 1)
+    }
+
+    @Test func `a peer that refuses once is sent whole batches again`() {
+        let cluster = TestCluster()
+        let peer = pickyPeer(cluster, without: "nobody")
+        let node = cluster.start("d1", seeds: ["d2"])
+        cluster.wait(Duration.second)
+        let picky = peer.answer
+        peer.answer = { _ in .refused("answered with HTTP status 413") }
+        var batch = Batch()
+        for host in 0..<2 {
+            batch.inputs.append(
+                .registered(
+                    RequestID(UInt64(10_000 + host)),
+                    Registration(key: key("h\(host)"), content: content(), status: .up)))
+        }
+        node.step(batch)
+        peer.answer = picky
+        cluster.settle()
+        peer.calls = []
+        var many = Batch()
+        for host in 2..<502 {
+            many.inputs.append(
+                .registered(
+                    RequestID(UInt64(10_000 + host)),
+                    Registration(key: key("h\(host)"), content: content(), status: .up)))
+        }
+        node.step(many)
+        cluster.settle()
+        #expect(peer.writes.count == 1)
+    }
 }

@@ -78,7 +78,12 @@ import Testing
         #expect(configured.joinTimeout == builtIn.joinTimeout)
         #expect(configured.callTimeout == builtIn.callTimeout)
         #expect(configured.pullTimeout == builtIn.pullTimeout)
+        #expect(configured.fetchAllTimeout == builtIn.fetchAllTimeout)
         #expect(ClusterConfiguration.seedsMax <= builtIn.nodesMax)
+        // As many calls as the node may have under way, and a probe beside them: what waits for a
+        // connection would run out of time.
+        let loops = try Samples.load(Samples.least).configuration.loopConfiguration
+        #expect(loops.limits.callConnectionsMax > configured.relaysMax)
     }
 
     @Test(arguments: [("40s", 10_000, 2000), ("5s", 5000, 2000), ("100ms", 100, 100)])
@@ -87,6 +92,8 @@ import Testing
         let settings = try Samples.load(text).configuration.nodeSettings.cluster
         #expect(settings.pullTimeout == row.1 * Duration.millisecond)
         #expect(settings.callTimeout == row.2 * Duration.millisecond)
+        let whole = ["40s": 40_000, "5s": 5000, "100ms": 100][row.0, default: 0]
+        #expect(settings.fetchAllTimeout == Int64(whole) * Duration.millisecond)
     }
 
     @Test(arguments: [

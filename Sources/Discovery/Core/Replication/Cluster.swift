@@ -84,7 +84,7 @@ struct Cluster {
         lastLink += 1
         return Link(
             number: lastLink, destination: destination, contact: contact,
-            countMax: settings.batchCountMax)
+            doubtedMax: settings.batchCountMax)
     }
 
     func linkIndex(of number: UInt32) -> Int? { links.firstIndex { $0.number == number } }
@@ -105,7 +105,7 @@ struct Cluster {
     var isFlushed: Bool {
         links.indices.allSatisfy { link in
             healthyContact(of: link) == nil
-                || (links[link].outbox.isEmpty && links[link].flights.isEmpty)
+                || links[link].isToldAll
         }
     }
 }

@@ -17,6 +17,8 @@ struct Link {
         /// The renewals of a batch, in its order; of a relayed renewal its key is in `renewed`.
         var changes: Changes?
         var renewed: InstanceKey?
+        /// Of writes that were refused among others.
+        var isDoubted = false
     }
 
     let number: UInt32
@@ -30,8 +32,26 @@ struct Link {
     var flights: [Flight] = []
     /// Writes that were given up because there were too many.
     var overflows = 0
-    /// Batches of this link are smaller from here on: the node did not take larger ones.
-    var countMax: Int
+    /// Writes of batches that the node refused: told apart from all others, by halves, until the
+    /// one that it does not take is alone.
+    var doubted = Outbox()
+    /// How many of them may be in one batch; as many as of others when there are none.
+    var doubtedMax: Int
+    /// The last batch was of them: now it is the turn of the others.
+    var hasToldDoubted = false
+
+    var isToldAll: Bool { outbox.isEmpty && doubted.isEmpty && flights.isEmpty }
+
+    /// Instances of which a write waits or is under way.
+    var writeCount: Int {
+        outbox.writeCount + doubted.writeCount + flights.reduce(0) { $0 + $1.writes.count }
+    }
+
+    /// How long ago the oldest of those writes was made, nanoseconds.
+    func lag(at now: Int64) -> Int64 {
+        let underWay = flights.flatMap(\.writes).map { now - $0.write.since }.max() ?? 0
+        return max(0, underWay, outbox.lag(at: now), doubted.lag(at: now))
+    }
 
     var isSameZone: Bool {
         switch destination {

@@ -61,13 +61,15 @@ extension Node {
             }
             let instance = registry.instance(at: slot)
             if instance.dirty == renewal.version {
-                let isLate = renewal.silence >= settings.overdueAfter
-                if !isLate {
+                let silence = leases.silence(of: slot, at: now.monotonic)
+                if renewal.silence < settings.overdueAfter {
                     renew(slot, silence: renewal.silence, from: origin, at: now)
-                } else if leases.silence(of: slot, at: now.monotonic) < settings.overdueAfter {
-                    // A question: has anybody heard of a later one? Not taken for news itself,
-                    // because on its way it grows no older.
+                } else if silence < settings.overdueAfter {
+                    // A question: has anybody heard of a later one?
                     append(record(at: slot, now.monotonic), to: &newer, &size)
+                } else if renewal.silence < silence - cluster.settings.callTimeout {
+                    // News only if it is by much: on its way it grows no older.
+                    renew(slot, silence: renewal.silence, from: origin, at: now)
                 }
             } else if instance.dirty < renewal.version {
                 wanted.append(UInt32(index))

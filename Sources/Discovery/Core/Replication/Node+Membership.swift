@@ -133,6 +133,7 @@ extension Node {
         cluster.links[link].flights = []
         for flight in flights { putBack(flight, on: link, at: now, &effects) }
         acknowledge(cluster.links[link].outbox.releaseWaiting(), &effects)
+        acknowledge(cluster.links[link].doubted.releaseWaiting(), &effects)
     }
 
     // MARK: Members

@@ -53,7 +53,8 @@ extension Node {
     /// heard of a later renewal says so.
     mutating func askAbout(_ slots: [UInt32], at now: Int64) {
         for link in cluster.links.indices {
-            guard let peer = cluster.healthyContact(of: link), cluster.peers[peer].kind == .own
+            // Also who is lost at the moment: it is asked when it is back.
+            guard let peer = cluster.peerIndex(of: link), cluster.peers[peer].kind == .own
             else { continue }
             for slot in slots { cluster.links[link].outbox.renew(slot, at: now) }
         }
@@ -74,8 +75,10 @@ extension Node {
 
     /// Gives the writes up where there are too many: a comparison finds what the node lacks.
     mutating func boundOutbox(_ link: Int, at now: Moment, _ effects: inout [Effect]) {
-        guard cluster.links[link].outbox.writeCount > cluster.settings.outboxMax else { return }
-        let waiting = cluster.links[link].outbox.dropWrites()
+        let count = cluster.links[link].outbox.writeCount + cluster.links[link].doubted.writeCount
+        guard count > cluster.settings.outboxMax else { return }
+        let waiting =
+            cluster.links[link].outbox.dropWrites() + cluster.links[link].doubted.dropWrites()
         cluster.links[link].overflows += 1
         acknowledge(waiting, &effects)
         guard let peer = cluster.peerIndex(of: link) else { return }
@@ -131,56 +134,93 @@ extension Node {
     private mutating func sendBatch(
         _ link: Int, to peer: Int, at now: Moment, _ effects: inout [Effect]
     ) {
-        guard cluster.links[link].flights.isEmpty,
-            cluster.links[link].outbox.isBatchDue(
-                at: now.monotonic, countMax: cluster.links[link].countMax,
-                renewalDelay: cluster.settings.renewalDelay)
-        else { return }
-        var changes = Changes(isSameZone: cluster.links[link].isSameZone)
-        let number = cluster.peers[peer].number
-        let call = cluster.nextCall(.link(peer: number, link: cluster.links[link].number))
-        var flight = Link.Flight(call: call)
-        let countMax = cluster.links[link].countMax
-        var size = 0
-        while size < cluster.settings.batchBytesMax, changes.records.count < countMax,
-            let (key, write) = cluster.links[link].outbox.popWrite()
-        {
-            guard let record = record(of: key, at: now.monotonic) else {
-                // It ran out meanwhile, which every node finds out by itself.
-                acknowledge(write.waiting, &effects)
-                continue
-            }
-            changes.records.append(record)
-            flight.writes.append((key, write))
-            size += record.sizeEstimate
+        guard cluster.links[link].flights.isEmpty else { return }
+        let isDue = cluster.links[link].outbox.isBatchDue(
+            at: now.monotonic, countMax: cluster.settings.batchCountMax,
+            renewalDelay: cluster.settings.renewalDelay)
+        let isDoubted =
+            !cluster.links[link].doubted.isEmpty
+            && !(isDue && cluster.links[link].hasToldDoubted)
+        guard isDue || isDoubted else { return }
+        cluster.links[link].hasToldDoubted = isDoubted
+        var batch = Gathered(isSameZone: cluster.links[link].isSameZone)
+        if isDoubted {
+            gather(
+                \.doubted, of: link, countMax: cluster.links[link].doubtedMax, into: &batch,
+                at: now.monotonic, &effects)
+        } else {
+            gather(
+                \.outbox, of: link, countMax: cluster.settings.batchCountMax, into: &batch,
+                at: now.monotonic, &effects)
+            gatherRenewals(of: link, into: &batch, at: now.monotonic)
         }
-        let renewalsMax = min(
-            cluster.links[link].outbox.renewalCount, countMax - changes.records.count)
-        changes.renewals.reserveCapacity(renewalsMax)
-        changes.bytes.reserveCapacity(
-            min(renewalsMax * Node.keyBytesUsual, cluster.settings.batchBytesMax))
-        while size < cluster.settings.batchBytesMax,
-            changes.records.count + changes.renewals.count < countMax,
-            let slot = cluster.links[link].outbox.popRenewal()
-        {
-            let instance = registry.instance(at: slot)
-            let key = ByteRange(start: changes.bytes.count, count: instance.key.packed.count)
-            changes.bytes += instance.key.packed
-            changes.renewals.append(
-                Changes.Renewed(
-                    key: key, version: instance.dirty,
-                    silence: leases.silence(of: slot, at: now.monotonic)))
-            size += Int(key.count) + 16
-        }
-        guard !changes.records.isEmpty || !changes.renewals.isEmpty else {
-            cluster.calls[call] = nil
+        let changes = batch.changes
+        if changes.records.isEmpty, changes.renewals.isEmpty {
+            // All of it has run out; of the others something may be left.
+            if isDoubted { sendBatch(link, to: peer, at: now, &effects) }
             return
         }
-        flight.changes = changes
+        let number = cluster.peers[peer].number
+        let call = cluster.nextCall(.link(peer: number, link: cluster.links[link].number))
+        var flight = Link.Flight(call: call, writes: batch.writes, changes: changes)
+        flight.isDoubted = isDoubted
         cluster.links[link].flights.append(flight)
         cluster.peers[peer].statistics.writesSent += changes.records.count
         cluster.peers[peer].statistics.renewalsSent += changes.renewals.count
         send(call, .exchange(.changes(changes)), to: peer, &effects)
+    }
+
+    /// What goes into one batch.
+    private struct Gathered {
+        var changes: Changes
+        var writes: [(key: InstanceKey, write: Outbox.Write)] = []
+        var size = 0
+
+        init(isSameZone: Bool) { changes = Changes(isSameZone: isSameZone) }
+    }
+
+    private mutating func gather(
+        _ outbox: WritableKeyPath<Link, Outbox>, of link: Int, countMax: Int,
+        into batch: inout Gathered, at now: Int64, _ effects: inout [Effect]
+    ) {
+        while batch.size < cluster.settings.batchBytesMax, batch.writes.count < countMax,
+            let (key, write) = cluster.links[link][keyPath: outbox].popWrite()
+        {
+            guard let record = record(of: key, at: now) else {
+                // It ran out meanwhile, which every node finds out by itself.
+                acknowledge(write.waiting, &effects)
+                continue
+            }
+            batch.changes.records.append(record)
+            batch.writes.append((key, write))
+            batch.size += record.sizeEstimate
+        }
+    }
+
+    private mutating func gatherRenewals(
+        of link: Int, into batch: inout Gathered, at now: Int64
+    ) {
+        let (countMax, bytesMax) = (
+            cluster.settings.batchCountMax, cluster.settings.batchBytesMax
+        )
+        let renewalsMax = min(
+            cluster.links[link].outbox.renewalCount, countMax - batch.writes.count)
+        batch.changes.renewals.reserveCapacity(renewalsMax)
+        batch.changes.bytes.reserveCapacity(min(renewalsMax * Node.keyBytesUsual, bytesMax))
+        while batch.size < bytesMax,
+            batch.writes.count + batch.changes.renewals.count < countMax,
+            let slot = cluster.links[link].outbox.popRenewal()
+        {
+            let instance = registry.instance(at: slot)
+            let key = ByteRange(
+                start: batch.changes.bytes.count, count: instance.key.packed.count)
+            batch.changes.bytes += instance.key.packed
+            batch.changes.renewals.append(
+                Changes.Renewed(
+                    key: key, version: instance.dirty,
+                    silence: leases.silence(of: slot, at: now)))
+            batch.size += Int(key.count) + 16
+        }
     }
 
     /// The bytes of a key that room is made for in a batch.
@@ -191,6 +231,10 @@ extension Node {
     private mutating func sendRelays(
         _ link: Int, to peer: Int, at now: Moment, _ effects: inout [Effect]
     ) {
+        // It was of our kind before.
+        while let (key, write) = cluster.links[link].doubted.popWrite() {
+            cluster.links[link].outbox.append(key, write)
+        }
         var held: [(key: InstanceKey, write: Outbox.Write)] = []
         while cluster.links[link].flights.count < cluster.settings.relaysMax,
             let (key, write) = cluster.links[link].outbox.popWrite()
@@ -209,11 +253,7 @@ extension Node {
             cluster.peers[peer].statistics.writesSent += 1
             send(call, request, to: peer, &effects)
         }
-        for (key, write) in held {
-            cluster.links[link].outbox.append(
-                key, set: write.set, waiting: write.waiting, since: write.since,
-                attempts: write.attempts)
-        }
+        for (key, write) in held { cluster.links[link].outbox.append(key, write) }
         var heldSlots: [UInt32] = []
         while cluster.links[link].flights.count < cluster.settings.relaysMax,
             let slot = cluster.links[link].outbox.popRenewal()
@@ -271,6 +311,9 @@ extension Node {
         let settings = cluster.settings
         let timeout =
             switch request {
+            // Others may have to be asked before the start is over.
+            case .fetchAll where cluster.joining != nil:
+                min(settings.fetchAllTimeout, settings.pullTimeout)
             case .fetchAll: settings.fetchAllTimeout
             case .exchange(.pull): settings.pullTimeout
             case .probe, .relay, .set, .exchange: settings.callTimeout

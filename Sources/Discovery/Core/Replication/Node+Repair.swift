@@ -301,7 +301,7 @@ extension Node {
 
     private func hasRoom(for peer: Int) -> Bool {
         guard let link = cluster.linkIndex(to: cluster.peers[peer].number) else { return true }
-        return cluster.links[link].outbox.writeCount < cluster.settings.outboxMax / 2
+        return cluster.links[link].writeCount < cluster.settings.outboxMax / 2
     }
 
     /// Leaves until what this node holds in them is enough for one message, or none are left.

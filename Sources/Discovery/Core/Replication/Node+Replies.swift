@@ -82,9 +82,7 @@ extension Node {
         case .refused(let sentence): refused(flight, on: link, peer, sentence, at: now, &effects)
         case .exchanged(.changes(let wanted, let newer)):
             acknowledge(flight.writes.flatMap(\.write.waiting), &effects)
-            // What made batches small is behind it, or comes alone some time.
-            cluster.links[link].countMax = min(
-                cluster.settings.batchCountMax, 2 * cluster.links[link].countMax)
+            endDoubts(of: link)
             if let changes = flight.changes { want(wanted, of: changes, on: link, at: now) }
             for record in newer { adopt(record, from: link, at: now, &effects) }
         case .answered(let code, let record):
@@ -153,10 +151,14 @@ extension Node {
     mutating func putBack(
         _ flight: Link.Flight, on link: Int, at now: Int64, _ effects: inout [Effect]
     ) {
-        for (key, write) in flight.writes {
+        for (key, var write) in flight.writes {
             acknowledge(write.waiting, &effects)
-            cluster.links[link].outbox.append(
-                key, set: write.set, since: write.since, attempts: write.attempts)
+            write.waiting = []
+            if flight.isDoubted {
+                cluster.links[link].doubted.append(key, write)
+            } else {
+                cluster.links[link].outbox.append(key, write)
+            }
         }
         for renewal in flight.changes?.renewals ?? [] {
             let key = flight.changes?.bytes.span.extracting(renewal.key.range)
@@ -196,26 +198,35 @@ extension Node {
 
     private static let attemptsMax = 5
 
-    /// The request itself was not taken: a smaller one may be.
+    /// The request itself was not taken: without one of its writes it may be.
     private mutating func refused(
         _ flight: Link.Flight, on link: Int, _ peer: Int, _ sentence: String, at now: Moment,
         _ effects: inout [Effect]
     ) {
-        let count = flight.writes.count + (flight.changes?.renewals.count ?? 0)
-        if count > 1 {
-            cluster.links[link].countMax = max(1, count / 2)
+        let renewals = flight.changes?.renewals ?? []
+        if flight.writes.count + renewals.count > 1, !flight.writes.isEmpty {
+            let count = min(cluster.links[link].doubtedMax, flight.writes.count)
+            cluster.links[link].doubtedMax = max(1, count / 2)
+            var flight = flight
+            flight.isDoubted = true
             putBack(flight, on: link, at: now.monotonic, &effects)
             return
         }
+        // Of renewals alone none is at fault: the next ones come in half a minute.
         acknowledge(flight.writes.flatMap(\.write.waiting), &effects)
         cluster.peers[peer].statistics.refused += 1
-        cluster.links[link].countMax = cluster.settings.batchCountMax
+        endDoubts(of: link)
         let renewal = flight.changes.flatMap { changes in
             changes.renewals.first.map { changes.key(of: $0) }
         }
         if let key = flight.writes.first?.key ?? flight.renewed ?? renewal {
             tellRefusal(peer, key, sentence, &effects, at: now)
         }
+    }
+
+    private mutating func endDoubts(of link: Int) {
+        if !cluster.links[link].doubted.isEmpty { return }
+        cluster.links[link].doubtedMax = cluster.settings.batchCountMax
     }
 
     private mutating func tellRefusal(

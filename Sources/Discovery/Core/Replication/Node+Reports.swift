@@ -67,15 +67,10 @@ extension Node {
             report.statistics = known.statistics
             report.silence = known.heard.map { max(0, now.monotonic - $0) }
             if let link = cluster.linkIndex(to: known.number) {
-                var outbox = cluster.links[link].outbox
                 report.isTarget = true
-                report.writesQueued =
-                    outbox.writeCount
-                    + cluster.links[link].flights.reduce(0) { $0 + $1.writes.count }
-                report.renewalsQueued = outbox.renewalCount
-                let underWay = cluster.links[link].flights.flatMap(\.writes).map(\.write.since)
-                let oldest = underWay.min().map { max(0, now.monotonic - $0) } ?? 0
-                report.lag = max(oldest, outbox.lag(at: now.monotonic))
+                report.writesQueued = cluster.links[link].writeCount
+                report.renewalsQueued = cluster.links[link].outbox.renewalCount
+                report.lag = cluster.links[link].lag(at: now.monotonic)
                 report.overflows = cluster.links[link].overflows
             }
             return report

@@ -45,10 +45,17 @@ struct Outbox {
     }
 
     /// How long the oldest write has been waiting, nanoseconds.
-    mutating func lag(at now: Int64) -> Int64 {
-        skipStale()
-        guard let first = order.first, let write = writes[first] else { return 0 }
+    func lag(at now: Int64) -> Int64 {
+        guard let first = order.all.first(where: { writes[$0] != nil }), let write = writes[first]
+        else { return 0 }
         return max(0, now - write.since)
+    }
+
+    /// What was taken out comes back.
+    mutating func append(_ key: InstanceKey, _ write: Write) {
+        append(
+            key, set: write.set, waiting: write.waiting, since: write.since,
+            attempts: write.attempts)
     }
 
     /// `waiting`: answers that wait for it.
@@ -72,10 +79,6 @@ struct Outbox {
             if let write = writes.removeValue(forKey: key) { return (key, write) }
         }
         return nil
-    }
-
-    private mutating func skipStale() {
-        while let key = order.first, writes[key] == nil { _ = order.popFirst() }
     }
 
     /// The hot path.

@@ -109,14 +109,17 @@ struct Peers {
 
     mutating func remove(at index: Int) { all.remove(at: index) }
 
-    /// Of the addresses that one node answers at one is used: the first that lives.
+    /// Of the addresses that one node answers at one is used: one that lives, and sooner the one it
+    /// has announced. A seed may be a balancer's, where another node answers next.
     func isAlias(_ index: Int) -> Bool {
         guard let node = all[index].node else { return false }
         return all.indices.contains { other in
             if other == index || all[other].node != node { return false }
             let isOtherHealthy = all[other].health == .healthy
             let isHealthy = all[index].health == .healthy
-            return isOtherHealthy == isHealthy ? other < index : isOtherHealthy
+            if isOtherHealthy != isHealthy { return isOtherHealthy }
+            if all[other].isMember != all[index].isMember { return all[other].isMember }
+            return other < index
         }
     }
 }
