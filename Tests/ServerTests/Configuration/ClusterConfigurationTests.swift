@@ -1,4 +1,5 @@
 import DiscoveryCore
+import DiscoveryHTTP
 import Testing
 
 @testable import Discovery
