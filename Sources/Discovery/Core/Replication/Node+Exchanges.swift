@@ -61,15 +61,12 @@ extension Node {
             }
             let instance = registry.instance(at: slot)
             if instance.dirty == renewal.version {
-                let silence = leases.silence(of: slot, at: now.monotonic)
                 if renewal.silence < settings.overdueAfter {
                     renew(slot, silence: renewal.silence, from: origin, at: now)
-                } else if silence < settings.overdueAfter {
-                    // A question: has anybody heard of a later one?
+                } else if leases.silence(of: slot, at: now.monotonic) < settings.overdueAfter {
+                    // A question: has anybody heard of a later one? Never news itself: it grows no
+                    // older on its way, and nodes that ask each other would keep the dead alive.
                     append(record(at: slot, now.monotonic), to: &newer, &size)
-                } else if renewal.silence < silence - cluster.settings.callTimeout {
-                    // News only if it is by much: on its way it grows no older.
-                    renew(slot, silence: renewal.silence, from: origin, at: now)
                 }
             } else if instance.dirty < renewal.version {
                 wanted.append(UInt32(index))
