@@ -67,6 +67,58 @@ struct LateInstanceTests {
         #expect(renewed == [key("h2")])
     }
 
+    /// Two such nodes would keep it alive by way of this one.
+    @Test func `a node of the reference is not told of a dead instance as of something new`() {
+        let cluster = TestCluster()
+        let peer = cluster.record("go")
+        var there: Int64?
+        peer.answer = { request in
+            if request != .fetchAll { return .answered(code: 0, nil) }
+            return .all(there.map { [record("h1", version: 7, silence: $0)] } ?? [], skipped: 0)
+        }
+        let node = cluster.start("d1", seeds: ["go"]) {
+            $0.cluster.comparisonInterval = 20 * Duration.second
+        }
+        func told(_ host: String) -> Int {
+            peer.writes.count {
+                if case .relay(let relay) = $0 { relay.key == key(host) } else { false }
+            }
+        }
+        let living = (0..<20).map { "live\($0)" }
+        for host in living { _ = node.register(host) }
+        func live(_ duration: Int64) {
+            for _ in 0..<max(1, duration / (20 * Duration.second)) {
+                cluster.wait(20 * Duration.second)
+                for host in living { _ = node.renew(host) }
+            }
+        }
+        func additions() -> Int {
+            node.notes.count {
+                if case .added(let instance) = $0 { instance.key == key("h1") } else { false }
+            }
+        }
+        func dead() -> [String] { node.hosts().filter { !$0.hasPrefix("live") } }
+        var changes = Changes(isSameZone: false)
+        changes.records = [
+            record("h1", version: 7, silence: 40 * Duration.second),
+            record("h2", version: 7, silence: 20 * Duration.second),
+        ]
+        _ = node.send { id, _ in .exchanged(id, .changes(changes)) }
+        cluster.wait(Duration.second)
+        #expect(told("h1") == 0)
+        #expect(told("h2") == 1)
+
+        live(120 * Duration.second)
+        #expect(dead() == [])
+        there = 70 * Duration.second
+        live(40 * Duration.second)
+        #expect(additions() == 1, "it was told there late")
+        there = 20 * Duration.second
+        live(40 * Duration.second)
+        #expect(dead() == ["h1"], "it renews there")
+        #expect(additions() == 2)
+    }
+
     /// What d1's clients renew reaches d3, and d3 tells nobody what a node of its zone has told.
     @Test func `what lives beyond a broken way is asked for before it runs out`() {
         let cluster = TestCluster()

@@ -247,6 +247,32 @@ struct RelayTests {
         #expect(recorders[first]?.writes.isEmpty == true)
     }
 
+    /// Among themselves nodes of ours find every difference, and can tell what they find.
+    @Test func `a contact of our own kind is the sooner one, and is told a cancel that it missed`()
+    {
+        let cluster = TestCluster()
+        for address in ["go1", "go2", "go3", "go4"] { _ = cluster.record(address) }
+        let there = ["go1", "go2", "go3", "go4", "e1"]
+        let first = cluster.start("d1", seeds: ["d1"], zones: ["sh002": there])
+        cluster.wait(2 * Duration.second)
+        #expect(first.targets.first?.hasPrefix("go") == true)
+        _ = first.register("h1")
+        cluster.wait(Duration.second)
+        let second = cluster.start(
+            "e1", zone: "sh002", seeds: ["e1"], zones: ["sh001": ["d1"]])
+        cluster.wait(10 * Duration.second)
+        #expect(first.targets == ["e1"])
+        #expect(second.hosts() == ["h1"])
+        cluster.cut("d1", "e1")
+        _ = first.cancel("h1")
+        cluster.wait(30 * Duration.second)
+        #expect(second.hosts() == ["h1"])
+        #expect(first.targets.first?.hasPrefix("go") == true)
+        cluster.cuts = []
+        cluster.wait(20 * Duration.second)
+        #expect(second.hosts() == [])
+    }
+
     @Test func `a set of what only others hold is asked of them and answered by them`() throws {
         let (cluster, node, recorders) = makeCluster()
         let change = Setting.Change(key: key("elsewhere"), status: .waiting)

@@ -39,6 +39,15 @@ extension Node {
         }
     }
 
+    /// It ran out here, and is late there: a node that knows no age may have been told of it by
+    /// another one long after the client had renewed last.
+    private func hasLapsed(_ record: Record, at now: Int64) -> Bool {
+        guard case .registered(let state) = record.state,
+            let evicted = evictions.version(of: record.key, at: now)
+        else { return false }
+        return evicted >= record.version && state.silence >= settings.overdueAfter
+    }
+
     /// Whether that was the last one.
     private mutating func compareSlice(
         _ comparison: inout Comparison, with peer: Int, at now: Moment,
@@ -48,6 +57,7 @@ extension Node {
             let end = min(comparison.merged + Node.comparisonSlice, comparison.records.count)
             for record in comparison.records[comparison.merged..<end] {
                 comparison.versions[record.key] = record.version
+                if hasLapsed(record, at: now.monotonic) { continue }
                 switch merge(record, at: now, &effects) {
                 case .taken:
                     comparison.differences += 1

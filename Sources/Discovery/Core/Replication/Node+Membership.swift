@@ -290,18 +290,21 @@ extension Node {
         }
     }
 
-    /// The node of another zone that this one writes to: the present one while it is healthy, else
-    /// one that each node chooses differently, so that they do not all choose the same.
+    /// The node of another zone that this one writes to. Sooner one of our kind, which can be
+    /// compared with and told all that it lacks; the present one while it is healthy; else one that
+    /// each node chooses differently, so that they do not all choose the same.
     private func contact(in zone: String) -> UInt32? {
         let present = cluster.links.first { $0.destination == .zone(zone) }?.contact
         let healthy = cluster.peers.indices.filter {
             cluster.peers[$0].zone == zone && cluster.peers[$0].health == .healthy
                 && !cluster.peers[$0].isSelf && !cluster.peers.isAlias($0)
         }
-        if let present, healthy.contains(where: { cluster.peers[$0].number == present }) {
+        let own = healthy.filter { cluster.peers[$0].kind == .own }
+        let candidates = own.isEmpty ? healthy : own
+        if let present, candidates.contains(where: { cluster.peers[$0].number == present }) {
             return present
         }
-        let best = healthy.min { rank($0) < rank($1) }
+        let best = candidates.min { rank($0) < rank($1) }
         return best.map { cluster.peers[$0].number }
     }
 

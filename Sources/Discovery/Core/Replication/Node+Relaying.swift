@@ -258,8 +258,7 @@ extension Node {
         while cluster.links[link].flights.count < cluster.settings.relaysMax,
             let slot = cluster.links[link].outbox.popRenewal()
         {
-            // It says no age: what is late here would begin a new lease there.
-            if leases.silence(of: slot, at: now.monotonic) >= settings.overdueAfter { continue }
+            if isStale(slot, at: now.monotonic) { continue }
             let instance = registry.instance(at: slot)
             if cluster.links[link].holds(instance.key) {
                 heldSlots.append(slot)
@@ -280,10 +279,21 @@ extension Node {
         for slot in heldSlots { cluster.links[link].outbox.renew(slot, at: now.monotonic) }
     }
 
+    /// Nodes of the reference's kind are told no age, and begin a lease anew with what they are
+    /// told: two of them would keep the dead alive by way of this one. A client that lives renews
+    /// every 30 s, so half of the time after which one is late tells who does not.
+    private func isStale(_ slot: UInt32, at now: Int64) -> Bool {
+        leases.silence(of: slot, at: now) >= settings.overdueAfter / 2
+    }
+
+    /// Nil if there is nothing to tell a node of the reference's kind.
     private func request(
         for key: InstanceKey, _ write: Outbox.Write, _ link: Int, at now: Moment
     ) -> PeerRequest? {
         guard let record = record(of: key, at: now.monotonic) else { return nil }
+        if let slot = registry.find(key.packed.span), isStale(slot, at: now.monotonic) {
+            return nil
+        }
         let isSameZone = cluster.links[link].isSameZone
         switch record.state {
         case .registered(let state):

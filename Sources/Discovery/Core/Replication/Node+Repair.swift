@@ -24,18 +24,9 @@ extension Node {
         }
     }
 
-    /// Every node of this zone and one of every other zone. If that one knows no digest, all that
-    /// do are compared with: nobody else there would find what only our own nodes can repair, the
-    /// timestamps of apps.
+    /// Every node of this zone and one of every other zone.
     func isCompared(_ peer: Int) -> Bool {
-        let known = cluster.peers[peer]
-        if cluster.linkIndex(to: known.number) != nil { return true }
-        guard known.kind == .own, !known.isSelf, !cluster.peers.isAlias(peer) else { return false }
-        let zone = cluster.links.first { $0.destination == .zone(known.zone) }
-        guard let contact = zone?.contact, let index = cluster.peers.index(of: contact) else {
-            return false
-        }
-        return cluster.peers[index].kind == .reference
+        cluster.linkIndex(to: cluster.peers[peer].number) != nil
     }
 
     /// When the next comparison is due, at the latest: doubts, of which there may be many, do not
