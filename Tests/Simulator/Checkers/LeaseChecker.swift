@@ -18,6 +18,7 @@ final class LeaseChecker: Checker {
     private var removals: [Place: Int] = [:]
     /// When it was heard of anywhere, by the world's time.
     private var signs: [InstanceKey: Int64] = [:]
+    private var takers: [InstanceKey: (host: Host, incarnation: Int)] = [:]
     /// When each host evicted within the last minute or so, and how many instances it has.
     private var evictions: [[Int64]] = []
     private var counts: [Int] = []
@@ -82,6 +83,7 @@ final class LeaseChecker: Checker {
         let place = Place(host: host.index, key: key)
         if removals[place] ?? 0 < request.step { renewals[place] = request.monotonic }
         signs[key] = request.arrived
+        takers[key] = (host, host.incarnation)
     }
 
     private func evicted(_ key: InstanceKey, _ host: Host, _ world: World) -> String? {
@@ -94,7 +96,10 @@ final class LeaseChecker: Checker {
         // Nodes of the reference's kind do not pass on what is registered in another zone.
         if world.phase == .settled, world.options.goNodes.isEmpty,
             let provider = world.providers.first(where: { $0.key == key }),
-            provider.state == .alive, let sign = signs[key], world.now - sign < lease * 2 / 3
+            provider.state == .alive, let sign = signs[key], world.now - sign < lease * 2 / 3,
+            // What took it may be gone, and its sign with it.
+            let taker = takers[key], taker.host.isRunning,
+            taker.host.incarnation == taker.incarnation
         {
             return "\(host.name) evicted \(Names.text(key)) in a whole network, "
                 + "\(Trace.text(world.now - sign)) s after it renewed"

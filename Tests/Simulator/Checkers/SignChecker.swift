@@ -29,6 +29,8 @@ final class SignChecker: Checker {
     /// By then calls that were under way when the faults ended have run out, lost nodes have been
     /// looked for, and what waited for them is sent.
     private static let recovery = 8 * Duration.second
+    /// What was taken just now is gathered, and under way.
+    private static let spreading = 2 * Duration.second
 
     func see(_ sight: Sight, _ world: World) -> String? {
         switch sight {
@@ -116,6 +118,7 @@ final class SignChecker: Checker {
             world.now - world.healedAt > SignChecker.recovery,
             world.providers.contains(where: { $0.key == key && $0.state == .alive }),
             let sign = taken[key], world.now - sign.time < world.options.lease * 2 / 3,
+            world.now - sign.time > SignChecker.spreading,
             sign.host.isRunning, sign.host.incarnation == sign.incarnation,
             sign.host.zone == host.zone
         else { return nil }
