@@ -67,6 +67,20 @@ struct LateInstanceTests {
         #expect(renewed == [key("h2")])
     }
 
+    /// Which does not touch the lease there.
+    @Test func `a node of the reference is told a set, however long its instance was silent`() {
+        let cluster = TestCluster()
+        let peer = cluster.record("go")
+        let node = cluster.start("d1", seeds: ["go"])
+        for host in ["h1", "h2"] { _ = node.register(host) }
+        cluster.wait(50 * Duration.second)
+        peer.calls = []
+        _ = node.set([Setting.Change(key: key("h1"), status: .waiting)])
+        cluster.wait(Duration.second)
+        let sets = peer.calls.count { if case .set = $0 { true } else { false } }
+        #expect(sets == 1)
+    }
+
     /// Two such nodes would keep it alive by way of this one.
     @Test func `a node of the reference is not told of a dead instance as of something new`() {
         let cluster = TestCluster()

@@ -118,12 +118,12 @@ import Testing
                     + "(the process may open 1064 files, ulimit -n, of which 64 are kept for other "
                     + "things)")),
         Case(
-            "nodes = [\"a:1\", \"b:1\"]\nlimits.connections_max = 985",
+            "nodes = [\"a:1\", \"b:1\"]\nlimits.connections_max = 933",
             found(
-                "985", for: "limits.connections_max",
-                allowed: "a whole number from 1 to 984 "
-                    + "(the process may open 1064 files, ulimit -n, of which 80 are kept for other "
-                    + "things)")),
+                "933", for: "limits.connections_max",
+                allowed: "a whole number from 1 to 932 "
+                    + "(the process may open 1064 files, ulimit -n, of which 132 are kept for "
+                    + "other things)")),
         Case(
             "registry.protection_ceiling_seconds = 90\nregistry.lease_seconds = 91",
             found(

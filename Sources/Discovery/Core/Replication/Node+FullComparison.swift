@@ -43,6 +43,7 @@ extension Node {
     /// another one long after the client had renewed last.
     private func hasLapsed(_ record: Record, at now: Int64) -> Bool {
         guard case .registered(let state) = record.state,
+            tombstones.version(of: record.key, at: now) == nil,
             let evicted = evictions.version(of: record.key, at: now)
         else { return false }
         return evicted >= record.version && state.silence >= settings.overdueAfter

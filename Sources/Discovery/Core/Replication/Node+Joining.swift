@@ -127,6 +127,17 @@ extension Node {
         }
     }
 
+    /// Whether another node may be asked in its place: of another zone one is enough.
+    func hasSubstitute(_ peer: Int) -> Bool {
+        let known = cluster.peers[peer]
+        guard known.zone != settings.zone, let waiting = cluster.joining?.waiting else {
+            return false
+        }
+        return cluster.peers.all.contains {
+            $0.zone == known.zone && $0.number != known.number && waiting.contains($0.number)
+        }
+    }
+
     /// The one asked in another zone has told everything: the others there need not. Or it has
     /// failed: the next one is asked.
     private mutating func settleZone(

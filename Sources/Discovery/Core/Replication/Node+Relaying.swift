@@ -258,7 +258,7 @@ extension Node {
         while cluster.links[link].flights.count < cluster.settings.relaysMax,
             let slot = cluster.links[link].outbox.popRenewal()
         {
-            if isStale(slot, at: now.monotonic) { continue }
+            if isStale(leases.silence(of: slot, at: now.monotonic)) { continue }
             let instance = registry.instance(at: slot)
             if cluster.links[link].holds(instance.key) {
                 heldSlots.append(slot)
@@ -282,18 +282,13 @@ extension Node {
     /// Nodes of the reference's kind are told no age, and begin a lease anew with what they are
     /// told: two of them would keep the dead alive by way of this one. A client that lives renews
     /// every 30 s, so half of the time after which one is late tells who does not.
-    private func isStale(_ slot: UInt32, at now: Int64) -> Bool {
-        leases.silence(of: slot, at: now) >= settings.overdueAfter / 2
-    }
+    private func isStale(_ silence: Int64) -> Bool { silence >= settings.overdueAfter / 2 }
 
     /// Nil if there is nothing to tell a node of the reference's kind.
     private func request(
         for key: InstanceKey, _ write: Outbox.Write, _ link: Int, at now: Moment
     ) -> PeerRequest? {
         guard let record = record(of: key, at: now.monotonic) else { return nil }
-        if let slot = registry.find(key.packed.span), isStale(slot, at: now.monotonic) {
-            return nil
-        }
         let isSameZone = cluster.links[link].isSameZone
         switch record.state {
         case .registered(let state):
@@ -301,6 +296,7 @@ extension Node {
             if let set = write.set, set.digest == instance?.digest {
                 return .set([set.change], version: record.version, isSameZone: isSameZone)
             }
+            if isStale(state.silence) { return nil }
             return .relay(
                 Relay(
                     key: key, region: state.content.unpacked.region, version: record.version,
@@ -321,8 +317,8 @@ extension Node {
         let settings = cluster.settings
         let timeout =
             switch request {
-            // Others may have to be asked before the start is over.
-            case .fetchAll where cluster.joining != nil:
+            // Another node of its zone may have to be asked before the start is over.
+            case .fetchAll where hasSubstitute(peer):
                 min(settings.fetchAllTimeout, settings.pullTimeout)
             case .fetchAll: settings.fetchAllTimeout
             case .exchange(.pull): settings.pullTimeout

@@ -5,6 +5,8 @@ extension Node {
     mutating func look(after peer: Int, at now: Moment, _ effects: inout [Effect]) {
         guard cluster.peers[peer].session.isIdle else { return }
         scheduleLook(after: peer, at: now.monotonic)
+        // A node that has been there for a while may be the contact now.
+        cluster.areLinksStale = true
         cluster.peers[peer].lookedAt = now.monotonic
         if cluster.peers[peer].isShutOut, cluster.peers[peer].kind == .own {
             startComparing(with: peer, at: now, &effects)

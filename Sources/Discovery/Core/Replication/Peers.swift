@@ -43,6 +43,8 @@ struct Peers {
         var nextComparison: Int64 = 0
         /// When a comparison of either kind was begun last, monotonic.
         var comparedAt: Int64?
+        /// When it was found again after it had been lost, monotonic.
+        var recoveredAt: Int64?
         /// When it answered last, monotonic.
         var heard: Int64?
         /// What is under way with it besides the writes; one call at a time.

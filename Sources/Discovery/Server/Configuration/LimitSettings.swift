@@ -1,3 +1,5 @@
+import DiscoveryCore
+
 /// What one connection, and all of them together, may take.
 struct LimitSettings: Sendable, Equatable {
     /// Connections open at once. The default is what the process may have open, less a reserve;
@@ -27,7 +29,7 @@ struct LimitSettings: Sendable, Equatable {
     static let filesReserved = 64
     /// Files kept for each configured node: without them a node full of clients could reach nobody
     /// and would take all others for lost.
-    static let filesReservedPerNode = 8
+    static let filesReservedPerNode = ClusterSettings().relaysMax + 2
     /// A process that may open hardly any files still starts.
     static let connectionsMin = 16
 
