@@ -58,17 +58,7 @@ struct MembershipTests {
     /// is.
     @Test func `a node of ours is not taken for the other kind because a probe is refused`() {
         let cluster = TestCluster()
-        let other = cluster.record("d2")
-        other.id = NodeID(7)
-        other.answer = { request in
-            switch request {
-            case .exchange(.changes): .exchanged(.changes(wanted: [], newer: []))
-            case .exchange(.pull):
-                .exchanged(.page(Page(records: [], stamps: [], next: nil, isProtected: false)))
-            case .exchange: .exchanged(.same(isProtected: false))
-            case .probe, .relay, .set, .fetchAll: .answered(code: 0, nil)
-            }
-        }
+        let other = cluster.recordOwn("d2")
         let node = cluster.start("d1", seeds: ["d2"])
         cluster.wait(5 * Duration.second)
         #expect(register(node, "h1") != register(node, "h2"))
@@ -98,15 +88,7 @@ struct MembershipTests {
 
     @Test func `an answer to something else does not tell the kind while a probe is under way`() {
         let cluster = TestCluster()
-        let other = cluster.record("d2")
-        other.id = NodeID(7)
-        other.answer = { request in
-            switch request {
-            case .exchange(.changes): .exchanged(.changes(wanted: [], newer: []))
-            case .exchange: .exchanged(.same(isProtected: false))
-            case .probe, .relay, .set, .fetchAll: .answered(code: 0, nil)
-            }
-        }
+        let other = cluster.recordOwn("d2")
         let node = cluster.start("d1", seeds: ["d2"])
         cluster.wait(15 * Duration.second)
         let ours = other.answer

@@ -75,18 +75,15 @@ struct OutboxTests {
 
     /// Takes no batch with a record of this host.
     private func pickyPeer(_ cluster: TestCluster, without host: String) -> TestCluster.Recorder {
-        let peer = cluster.record("d2")
-        peer.id = NodeID(7)
+        let peer = cluster.recordOwn("d2")
+        let taken = peer.answer
         peer.answer = { request in
-            switch request {
-            case .exchange(.changes(let changes)):
-                let isBad = changes.records.contains { $0.key == key(host) }
-                return isBad
-                    ? .refused("answered with HTTP status 400")
-                    : .exchanged(.changes(wanted: [], newer: []))
-            case .exchange: return .exchanged(.same(isProtected: false))
-            case .probe, .relay, .set, .fetchAll: return .answered(code: 0, nil)
+            if case .exchange(.changes(let changes)) = request,
+                changes.records.contains(where: { $0.key == key(host) })
+            {
+                return .refused("answered with HTTP status 400")
             }
+            return taken(request)
         }
         return peer
     }
@@ -132,31 +129,32 @@ struct OutboxTests {
 
     @Test func `a peer that refuses once is sent whole batches again`() {
         let cluster = TestCluster()
-        let peer = pickyPeer(cluster, without: "nobody")
+        let peer = cluster.recordOwn("d2")
         let node = cluster.start("d1", seeds: ["d2"])
         cluster.wait(Duration.second)
-        let picky = peer.answer
-        peer.answer = { _ in .refused("answered with HTTP status 413") }
-        var batch = Batch()
-        for host in 0..<2 {
-            batch.inputs.append(
-                .registered(
-                    RequestID(UInt64(10_000 + host)),
-                    Registration(key: key("h\(host)"), content: content(), status: .up)))
+        let taken = peer.answer
+        var refusals = 0
+        peer.answer = { request in
+            guard case .exchange(.changes) = request, refusals == 0 else { return taken(request) }
+            refusals += 1
+            return .refused("answered with HTTP status 413")
         }
-        node.step(batch)
-        peer.answer = picky
-        cluster.settle()
-        peer.calls = []
-        var many = Batch()
-        for host in 2..<502 {
-            many.inputs.append(
-                .registered(
-                    RequestID(UInt64(10_000 + host)),
-                    Registration(key: key("h\(host)"), content: content(), status: .up)))
+        func register(_ hosts: Range<Int>) {
+            var batch = Batch()
+            for host in hosts {
+                batch.inputs.append(
+                    .registered(
+                        RequestID(UInt64(10_000 + host)),
+                        Registration(key: key("h\(host)"), content: content(), status: .up)))
+            }
+            peer.calls = []
+            node.step(batch)
+            cluster.settle()
         }
-        node.step(many)
-        cluster.settle()
+        register(0..<2)
+        #expect(refusals == 1)
+        #expect(peer.writes.count == 3, "both, then each alone")
+        register(2..<502)
         #expect(peer.writes.count == 1)
     }
 }

@@ -92,6 +92,22 @@ final class TestCluster {
         return recorder
     }
 
+    /// Of our own kind, and holds what everybody holds.
+    func recordOwn(_ address: String) -> Recorder {
+        let recorder = record(address)
+        recorder.id = NodeID(7)
+        recorder.answer = { request in
+            switch request {
+            case .exchange(.changes): .exchanged(.changes(wanted: [], newer: []))
+            case .exchange(.pull):
+                .exchanged(.page(Page(records: [], stamps: [], next: nil, isProtected: false)))
+            case .exchange: .exchanged(.same(isProtected: false))
+            case .probe, .relay, .set, .fetchAll: .answered(code: 0, nil)
+            }
+        }
+        return recorder
+    }
+
     func cut(_ left: String, _ right: String) {
         cuts.insert("\(left)>\(right)")
         cuts.insert("\(right)>\(left)")

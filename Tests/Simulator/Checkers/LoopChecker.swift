@@ -88,8 +88,7 @@ final class LoopChecker: Checker {
         case (_, .failed), (_, .unable), (_, .refused): failures[road, default: 0] += 1
         case (.exchange(.changes(let changes)), .exchanged(.changes(let wanted, let newer))):
             for index in wanted where Int(index) < changes.renewals.count {
-                let range = changes.renewals[Int(index)].key.range
-                ask(InstanceKey(packed: Array(changes.bytes[range])))
+                ask(changes.key(of: changes.renewals[Int(index)]))
             }
             for record in newer { learn(record) }
         case (_, .exchanged(.entries(let differences))):

@@ -73,7 +73,7 @@ final class SignChecker: Checker {
 
     private func claims(in changes: Changes, _ host: Host, _ world: World) -> String? {
         for renewal in changes.renewals {
-            let key = InstanceKey(packed: Array(changes.bytes[renewal.key.range]))
+            let key = changes.key(of: renewal)
             if let what = judge(key, renewal.silence, host, world) { return what }
         }
         return claims(in: changes.records, host, world)

@@ -57,7 +57,7 @@ package struct Changes: Equatable, Sendable {
 
     package init(isSameZone: Bool) { self.isSameZone = isSameZone }
 
-    func key(of renewal: Renewed) -> InstanceKey {
+    package func key(of renewal: Renewed) -> InstanceKey {
         InstanceKey(packed: Array(bytes[renewal.key.range]))
     }
 }

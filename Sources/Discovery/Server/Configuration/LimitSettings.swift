@@ -28,7 +28,8 @@ struct LimitSettings: Sendable, Equatable {
     /// Files kept for listeners, timers and the log.
     static let filesReserved = 64
     /// Files kept for each configured node: without them a node full of clients could reach nobody
-    /// and would take all others for lost.
+    /// and would take all others for lost. Its connections: besides the writes to a node of the
+    /// reference a probe, and a set of what it may hold.
     static let filesReservedPerNode = ClusterSettings().relaysMax + 2
     /// A process that may open hardly any files still starts.
     static let connectionsMin = 16

@@ -77,8 +77,7 @@ extension Configuration {
         // Each loop counts its own connections.
         httpLimits.connectionsMax = max(1, limits.connectionsMax / loops)
         httpLimits.parkedMax = httpLimits.connectionsMax
-        // Besides the writes to a node of the reference a probe, and a set of what it may hold.
-        httpLimits.callConnectionsMax = ClusterSettings().relaysMax + 2
+        httpLimits.callConnectionsMax = LimitSettings.filesReservedPerNode
         httpLimits.headBytesMax = limits.headBytesMax
         httpLimits.bodyBytesMax = limits.bodyBytesMax
         httpLimits.headSecondsMax = limits.headSeconds
