@@ -153,6 +153,25 @@ final class TestNode {
             })
     }
 
+    func balance(app: String = "a.b", env: String = "dev", zone: String) -> Answer? {
+        let packed = appKey(app, env: env).packed
+        return take(
+            send { id, batch in
+                let key = append(packed, to: &batch)
+                return .balanced(id, Balance(app: key, zone: append(Array(zone.utf8), to: &batch)))
+            })
+    }
+
+    /// Nil: no schedule any more.
+    func schedule(_ app: String, env: String = "dev", _ rules: [ZoneSchedule.Rule]?) {
+        let schedule = rules.map { ZoneSchedule(rules: $0) { _ in [] } }
+        var batch = Batch()
+        batch.inputs.append(
+            .scheduled([Scheduled(app: appKey(app, env: env), schedule: schedule)]))
+        step(batch)
+        wait(10 * Duration.millisecond)
+    }
+
     /// Polls and returns the request; its answer is there at once, or later.
     func poll(
         _ apps: [(String, Int64)], env: String = "dev", zone: String = "",
@@ -255,8 +274,8 @@ extension Answer {
     /// The wire's code, to compare outcomes by.
     var code: Int {
         switch self {
-        case .done, .renewed, .fetched, .fetchedMany, .fetchedAll, .polled, .polledMany, .nodes,
-            .exchanged:
+        case .done, .renewed, .fetched, .fetchedMany, .fetchedAll, .balanced, .polled, .polledMany,
+            .nodes, .exchanged:
             0
         case .conflict: -409
         case .outdated, .unknownHost, .unknownWithData, .unknown, .pollUnknown, .zoneUnknown: -404
@@ -267,7 +286,7 @@ extension Answer {
 
     var view: AppView? {
         switch self {
-        case .fetched(let view), .polled(let view): view
+        case .fetched(let view), .polled(let view), .balanced(let view, _): view
         case .polledMany(let views, _), .fetchedMany(let views): views.first
         default: nil
         }

@@ -120,6 +120,10 @@ import Testing
             checkKey(Array(batch.bytes[fetch.app.range]), 2)
             #expect((1...3).contains(fetch.statuses))
             checkText(Array(batch.bytes[fetch.zone.range]))
+        case .balanced(_, let balance):
+            checkKey(Array(batch.bytes[balance.app.range]), 2)
+            #expect(!balance.zone.isEmpty)
+            checkText(Array(batch.bytes[balance.zone.range]))
         case .fetchedMany(_, let fetch): checkTargets(batch, fetch.first, fetch.count)
         case .polled(_, let poll):
             checkTargets(batch, poll.first, poll.count)
@@ -127,7 +131,8 @@ import Testing
             checkText(Array(batch.bytes[poll.zone.range]))
         case .fetchedAll, .askedForNodes: break
         case .exchanged(_, let exchange): check(exchange)
-        case .clientLeft, .ticked, .drained, .peerReplied, .peerHungUp, .started, .announced:
+        case .clientLeft, .ticked, .drained, .peerReplied, .peerHungUp, .started, .announced,
+            .scheduled:
             Issue.record("no request means that")
         }
     }

@@ -150,7 +150,8 @@ import Testing
             .outdated(instance, renewed: 1), .unknownHost, .unknownWithData, .unknown,
             .pollUnknown(try appKey("dev", "zz")), .fetched(view), .zoneUnknown(latest: 1),
             .fetchedMany([view]), .fetchedAll(RegistryView(rows: [])), .polled(view),
-            .polledMany([view], missing: []), .notModified, .nodes([]), .refused(.invalid, "a"),
+            .balanced(view, zone: []), .polledMany([view], missing: []), .notModified, .nodes([]),
+            .refused(.invalid, "a"),
             .refused(.protected, "a"), .refused(.overloaded, "a"),
         ]
         for answer in answers {

@@ -141,13 +141,12 @@ func appKey(_ env: String, _ appid: String) throws -> AppKey {
 
 func view(
     _ appid: String = "a.b", latest: Int64 = 1_700_000_000_123_456_789,
-    zones: [(String, [RegistryView.Row])], env: String? = nil
+    zones: [(String, [RegistryView.Row])], env: String? = nil, schedule: ZoneSchedule? = nil
 ) throws -> AppView {
     AppView(
         app: try appKey("dev", appid), latest: latest,
         zones: zones.map { AppView.Zone(name: bytes($0.0), rows: $0.1) },
-        env: env.map { bytes($0) },
-        filter: nil, statuses: 1, made: 0)
+        env: env.map { bytes($0) }, schedule: schedule, filter: nil, statuses: 1, made: 0)
 }
 
 func answerText(_ answer: Answer, shape: InstancesShape = .byZone) -> String {

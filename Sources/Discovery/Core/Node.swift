@@ -136,6 +136,10 @@ package struct Node: ~Copyable {
             if let answer = self.poll(id, poll, batch, at: now, &effects) {
                 effects.append(.answer(id, answer))
             }
+        case .balanced(let id, let balance):
+            effects.append(.answer(id, self.balance(balance, batch, at: now)))
+        case .scheduled(let schedules):
+            for scheduled in schedules { schedule(scheduled, at: now) }
         case .askedForNodes(let id):
             effects.append(.answer(id, .nodes(nodes)))
         case .clientLeft(let id):

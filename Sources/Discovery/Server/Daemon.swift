@@ -34,17 +34,20 @@ struct Daemon {
         let handles = LoopHandles()
         let queue = makeQueue(id, heads, BulkEncoder(handles: handles, heads: heads))
         let opening = Opening()
-        let group = try startLoops(id, heads, queue, handles, opening)
+        let scheduler = SchedulerWatch(settings: configuration.scheduler, logger: logger)
+        let group = try startLoops(id, heads, queue, handles, opening, scheduler)
         if var admin = configuration.admin {
             admin.port = group.ports[NodeClient.adminListener]
             logger.notice("admin on \(admin)")
         }
         opening.prepare { open(group, queue) }
+        scheduler.start { run(.scheduled($0), on: queue, group) }
         if run(.started, on: queue, group) { opening.begin() }
 
         var signal: Int32 = 0
         unsafe sigwait(&signals, &signal)
         opening.cancel()
+        scheduler.stop()
         logger.notice(
             "stopping", metadata: ["signal": signal == SIGINT ? "SIGINT" : "SIGTERM"])
         stop(group, queue)
@@ -66,12 +69,13 @@ struct Daemon {
 
     private func startLoops(
         _ id: NodeID, _ heads: ReplyHeads, _ queue: NodeQueue, _ handles: LoopHandles,
-        _ opening: Opening
+        _ opening: Opening, _ scheduler: SchedulerWatch
     ) throws(LoopError) -> LoopGroup {
         let counts = (0..<configuration.loops).map { _ in RequestCounts() }
         let metrics = MetricsPage(
             identity: configuration.identity, queue: queue, counts: counts,
-            loops: { handles.all.map { $0.statistics() } }, log: log, libevent: LibeventLog.version)
+            loops: { handles.all.map { $0.statistics() } }, scheduler: scheduler, log: log,
+            libevent: LibeventLog.version)
         let cluster = configuration.cluster
         let services = NodeServices(
             queue: queue, admin: AdminPages(metrics: metrics, queue: queue), heads: heads,

@@ -4,7 +4,8 @@ extension Answer {
     /// The `code` of its body, for metrics and the header `Kratos-Status-Code`.
     package var code: Int {
         switch self {
-        case .done, .renewed, .fetched, .fetchedMany, .fetchedAll, .polled, .polledMany, .nodes,
+        case .done, .renewed, .fetched, .fetchedMany, .fetchedAll, .balanced, .polled, .polledMany,
+            .nodes,
             .exchanged:
             0
         case .conflict: -409

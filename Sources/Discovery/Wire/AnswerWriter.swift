@@ -34,6 +34,8 @@ package enum AnswerWriter {
         case .fetchedAll(let view):
             var writer = RegistryWriter(view)
             while !writer.append(to: &out) {}
+        case .balanced(let view, let zone):
+            out.append(contentsOf: BalanceWriter.body(view, zone: zone))
         case .polled(let view): out.append(contentsOf: ViewWriter.fetchBody(view, .byZone))
         case .polledMany(let views, let missing):
             ViewWriter.appendPolled(views, missing, to: &out)

@@ -6,7 +6,7 @@ import Foundation
 /// Scalars become strings, because every client decodes metadata into strings: 10 is "10", 1.5 is
 /// "1.5", true is "true", null is "". Numbers keep their digits up to the 38 that `Decimal` holds;
 /// beyond, and in exponents, they become what `Decimal` or `Double` writes for them.
-enum JSONReader {
+package enum JSONReader {
     static func metadata(
         _ text: Span<UInt8>, _ limits: WireLimits
     ) throws(Rejection) -> MetadataReader.Outcome {
@@ -154,7 +154,8 @@ enum JSONReader {
         }
     }
 
-    static func decode<Value: Decodable>(
+    /// Any value that the reader has a type for. Throws a sentence about `subject`.
+    package static func decode<Value: Decodable>(
         _ type: Value.Type, _ text: Span<UInt8>, _ subject: String
     ) throws(Rejection) -> Value {
         try decode(type, text, Outline(text), subject)
@@ -269,7 +270,7 @@ private struct JSONBody: Decodable {
     }
 }
 
-private struct JSONKey: CodingKey {
+struct JSONKey: CodingKey {
     let stringValue: String
     var intValue: Int? { nil }
 
@@ -278,14 +279,14 @@ private struct JSONKey: CodingKey {
 }
 
 extension KeyedDecodingContainer<JSONKey> {
-    fileprivate var sortedKeys: [JSONKey] {
+    var sortedKeys: [JSONKey] {
         allKeys.sorted { Array($0.stringValue.utf8).precedes(Array($1.stringValue.utf8)) }
     }
 }
 
 extension SingleValueDecodingContainer {
     /// Nil if the value is of another type: the only way to ask Foundation which one it is.
-    fileprivate func attempt<Value: Decodable>(_ type: Value.Type) -> Value? {
+    func attempt<Value: Decodable>(_ type: Value.Type) -> Value? {
         do { return try decode(type) } catch { return nil }
     }
 }

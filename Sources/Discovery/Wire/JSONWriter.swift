@@ -1,4 +1,4 @@
-import DiscoveryCore
+package import DiscoveryCore
 
 /// A constant piece of an answer, held in place, so that writing it is a few moves.
 ///
@@ -170,7 +170,7 @@ extension [UInt8] {
     }
 
     /// Metadata, in the order given.
-    mutating func append(object entries: [InstanceContent.Entry]) {
+    package mutating func append(object entries: [InstanceContent.Entry]) {
         append("{")
         for (index, entry) in entries.enumerated() {
             if index > 0 { append(",") }

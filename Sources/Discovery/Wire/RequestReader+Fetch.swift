@@ -1,6 +1,7 @@
 import DiscoveryCore
 
-/// fetch and fetchs: env, appid and status are required, zone is not.
+/// fetch and fetchs: env, appid and status are required, zone is not. balance: env, appid and zone
+/// are.
 extension RequestReader {
     func fetch(_ batch: inout Batch) throws(Rejection) -> Fetch {
         let env = try fields.required(.env, limits)
@@ -9,6 +10,13 @@ extension RequestReader {
         let statuses = try statusMask()
         return Fetch(
             app: pack([env, appid], to: &batch), zone: copy(zone, to: &batch), statuses: statuses)
+    }
+
+    func balance(_ batch: inout Batch) throws(Rejection) -> Balance {
+        let env = try fields.required(.env, limits)
+        let appid = try fields.required(.appid, limits)
+        let zone = try fields.required(.zone, limits)
+        return Balance(app: pack([env, appid], to: &batch), zone: copy(zone, to: &batch))
     }
 
     mutating func fetchMany(_ batch: inout Batch) throws(Rejection) -> FetchMany {

@@ -71,6 +71,7 @@ package struct RequestReader {
         case .fetchAll: batch.inputs.append(.fetchedAll(id))
         case .poll: batch.inputs.append(.polled(id, try poll(holdHeader, &batch)))
         case .polls: batch.inputs.append(.polled(id, try polls(holdHeader, &batch)))
+        case .balance: batch.inputs.append(.balanced(id, try balance(&batch)))
         case .nodes: batch.inputs.append(.askedForNodes(id))
         case .exchange:
             batch.inputs.append(.exchanged(id, try ExchangeReader.exchange(body, limits)))

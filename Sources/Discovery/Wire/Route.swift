@@ -1,12 +1,13 @@
 /// What can be asked for, found by the path of a request.
 package enum Route: UInt8, CaseIterable, Sendable {
-    case register, renew, cancel, set, fetch, fetchs, fetchAll, poll, polls, nodes, exchange
+    case register, renew, cancel, set, fetch, fetchs, fetchAll, poll, polls, balance, nodes,
+        exchange
 
     /// Writes and exchanges are POST, reads are GET; the other method is answered 405.
     package var isPost: Bool {
         switch self {
         case .register, .renew, .cancel, .set, .exchange: true
-        case .fetch, .fetchs, .fetchAll, .poll, .polls, .nodes: false
+        case .fetch, .fetchs, .fetchAll, .poll, .polls, .balance, .nodes: false
         }
     }
 
@@ -22,6 +23,7 @@ package enum Route: UInt8, CaseIterable, Sendable {
         case .fetchAll: "fetch/all"
         case .poll: "poll"
         case .polls: "polls"
+        case .balance: "balance"
         case .nodes: "nodes"
         case .exchange: "exchange"
         }

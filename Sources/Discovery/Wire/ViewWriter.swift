@@ -2,7 +2,8 @@ package import DiscoveryCore
 
 /// Writes views of applications: the fragments and what is composed of them.
 package enum ViewWriter {
-    /// `{"instances":…,"latest_timestamp":T}`, the part of one application in every answer.
+    /// `{"instances":…,"scheduler":…,"latest_timestamp":T}`, the part of one application in every
+    /// answer.
     package static func appendFragment(
         of view: AppView, shape: InstancesShape, to out: inout [UInt8]
     ) {
@@ -17,6 +18,10 @@ package enum ViewWriter {
             out.append(#"],"zone_instances":"#)
         }
         appendZones(of: view, to: &out)
+        if let schedule = view.schedule {
+            out.append(#","scheduler":"#)
+            out.append(contentsOf: schedule.encoded)
+        }
         out.append(#","latest_timestamp":"#)
         out.append(number: view.latest)
         out.append("}")

@@ -18,11 +18,9 @@ extension EndToEndTests {
         private static let identity = ["--zone", "sh001", "--env", "dev", "--host", "n"]
 
         private func withFile(_ text: String, _ action: (String) throws -> Void) throws {
-            let folder = try NodeProcess.makeFolder()
-            let file = folder.appendingPathComponent("discovery.toml")
-            try text.write(to: file, atomically: true, encoding: .utf8)
-            try action(file.path)
-            try FileManager.default.removeItem(at: folder)
+            let folder = try TemporaryFolder()
+            try folder.write("discovery.toml", text)
+            try action(folder.path(of: "discovery.toml"))
         }
 
         @Test(arguments: [1, 2])

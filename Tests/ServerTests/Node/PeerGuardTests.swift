@@ -122,7 +122,8 @@ import Testing
         for input: Input in [
             .fetched(RequestID(1), Fetch(app: .empty, zone: .empty, statuses: 1)),
             .fetchedMany(RequestID(1), FetchMany(first: 0, count: 0, zone: .empty, statuses: 1)),
-            .fetchedAll(RequestID(1)), .askedForNodes(RequestID(1)), .clientLeft(RequestID(1)),
+            .fetchedAll(RequestID(1)), .scheduled([]), .askedForNodes(RequestID(1)),
+            .clientLeft(RequestID(1)),
             .polled(RequestID(1), Poll(first: 0, count: 0, zone: .empty, hold: 0)), .ticked,
         ] {
             #expect(!PeerGuard.concerns(input, in: batch))

@@ -114,8 +114,8 @@ enum Delivery {
     /// The wire's code.
     static func code(_ answer: Answer) -> Int {
         switch answer {
-        case .done, .renewed, .fetched, .fetchedMany, .fetchedAll, .polled, .polledMany, .nodes,
-            .exchanged:
+        case .done, .renewed, .fetched, .fetchedMany, .fetchedAll, .balanced, .polled, .polledMany,
+            .nodes, .exchanged:
             0
         case .conflict: -409
         case .outdated, .unknownHost, .unknownWithData, .unknown, .pollUnknown, .zoneUnknown: -404

@@ -46,6 +46,7 @@ package enum Input: Sendable {
     case fetchedMany(RequestID, FetchMany)
     case fetchedAll(RequestID)
     case polled(RequestID, Poll)
+    case balanced(RequestID, Balance)
     case askedForNodes(RequestID)
     /// The client of a waiting poll hung up: its answer is not wanted any more.
     case clientLeft(RequestID)
@@ -57,6 +58,8 @@ package enum Input: Sendable {
     case peerReplied(UInt64, PeerReply)
     /// The node at this host:port has closed a connection to it; it may be gone.
     case peerHungUp(String)
+    /// The operator's schedules have changed. Before `started`: those the node starts with.
+    case scheduled([Scheduled])
     /// The node begins: it fetches from the others what they hold; `Effect.joined` is its end.
     case started
     /// The node listens, and is reached at this host:port: it announces itself to the others.
@@ -163,6 +166,30 @@ package struct Fetch: Sendable {
         self.app = app
         self.zone = zone
         self.statuses = statuses
+    }
+}
+
+/// Which instances of an application a caller in a zone is to use.
+package struct Balance: Sendable {
+    /// A packed application key in `Batch.bytes`.
+    package var app: ByteRange
+    /// A zone name in `Batch.bytes`.
+    package var zone: ByteRange
+
+    package init(app: ByteRange, zone: ByteRange) {
+        self.app = app
+        self.zone = zone
+    }
+}
+
+/// A new schedule of one application; nil: none any more.
+package struct Scheduled: Sendable {
+    package var app: AppKey
+    package var schedule: ZoneSchedule?
+
+    package init(app: AppKey, schedule: ZoneSchedule?) {
+        self.app = app
+        self.schedule = schedule
     }
 }
 

@@ -34,6 +34,8 @@ package enum Answer {
     /// Applications without an instance are left out.
     case fetchedMany([AppView])
     case fetchedAll(RegistryView)
+    /// What a caller in `zone` is to use of the application's instances that take traffic.
+    case balanced(AppView, zone: [UInt8])
     case polled(AppView)
     case polledMany([AppView], missing: [AppKey])
     /// -304: nothing changed while the poll was held.

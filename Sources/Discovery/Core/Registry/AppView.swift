@@ -9,6 +9,8 @@ package final class AppView {
     package let zones: [Zone]
     /// For `infra.discovery`, which is answered in every env: the env asked for.
     package let env: [UInt8]?
+    /// Shown beside the instances.
+    package let schedule: ZoneSchedule?
     /// The zone asked for; nil: all.
     let filter: [UInt8]?
     let statuses: UInt8
@@ -26,13 +28,14 @@ package final class AppView {
     }
 
     init(
-        app: AppKey, latest: Int64, zones: [Zone], env: [UInt8]?, filter: [UInt8]?, statuses: UInt8,
-        made: Int64
+        app: AppKey, latest: Int64, zones: [Zone], env: [UInt8]?, schedule: ZoneSchedule?,
+        filter: [UInt8]?, statuses: UInt8, made: Int64
     ) {
         self.app = app
         self.latest = latest
         self.zones = zones
         self.env = env
+        self.schedule = schedule
         self.filter = filter
         self.statuses = statuses
         self.made = made

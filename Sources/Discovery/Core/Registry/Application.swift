@@ -17,8 +17,10 @@ struct Application {
     /// latest.
     private var goneZonesLatest: Int64 = 0
     private(set) var instanceCount = 0
-    /// The exclusive or of its instances' digests: equal where the same instances are held.
+    /// The exclusive or of its instances' digests and its schedule's: equal where consumers see the
+    /// same.
     private(set) var content: UInt64 = 0
+    private(set) var schedule: ZoneSchedule?
     /// What readers asked for since the last write, one view per kind of question.
     var views: [AppView] = []
     /// The node will look at the age of the views.
@@ -93,6 +95,20 @@ struct Application {
         changed = stamp
         views.removeAll()
         if let index = zoneIndex(zone) { zones[index].latest = latest }
+    }
+
+    /// Changes what is shown beside the instances. The caller publishes it if there are any.
+    mutating func show(_ schedule: ZoneSchedule?) {
+        content ^= (self.schedule?.digest ?? 0) ^ (schedule?.digest ?? 0)
+        self.schedule = schedule
+    }
+
+    /// Publishes a change that readers of every zone see.
+    mutating func publishEverywhere(stamp: Int64) {
+        latest = stamp
+        changed = stamp
+        views.removeAll()
+        for index in zones.indices { zones[index].latest = latest }
     }
 
     /// Takes over the timestamp of another node. Nothing has changed for consumers.

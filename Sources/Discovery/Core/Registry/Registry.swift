@@ -21,6 +21,8 @@ struct Registry {
     private(set) var applications: [Application] = []
     private var vacantApplications: [UInt32] = []
     private var applicationTable = KeyTable()
+    /// By application, which may not exist.
+    private var schedules: [AppKey: ZoneSchedule] = [:]
     /// Applications that have instances; the others exist for pollers that wait for them.
     private(set) var populatedCount = 0
 
@@ -157,12 +159,14 @@ struct Registry {
     /// by the other.
     mutating func publish(_ app: UInt32, zone: Span<UInt8>, stamp: Int64) {
         let old = applications[Int(app)].digest
-        var latest = nextLatest(app, stamp: stamp)
-        if !isJoining {
-            latest = Registry.name(of: applications[Int(app)].content, from: latest)
-        }
-        applications[Int(app)].publish(zone: zone, stamp: latest)
+        applications[Int(app)].publish(zone: zone, stamp: nextName(app, stamp: stamp))
         updateDigest(app, from: old)
+    }
+
+    private func nextName(_ app: UInt32, stamp: Int64) -> Int64 {
+        let latest = nextLatest(app, stamp: stamp)
+        if isJoining { return latest }
+        return Registry.name(of: applications[Int(app)].content, from: latest)
     }
 
     /// Instances carry the stamp of the change that stores them, moved on where it is not newer:
@@ -205,6 +209,20 @@ struct Registry {
         }
     }
 
+    /// Lays down, or takes away, what an application is shown with. Returns the application if
+    /// it has instances and is shown with something else now.
+    mutating func schedule(_ key: AppKey, _ schedule: ZoneSchedule?, stamp: Int64) -> UInt32? {
+        schedules[key] = schedule
+        let found = findApplication(key.packed.span)
+        guard let app = found, applications[Int(app)].schedule != schedule else { return nil }
+        applications[Int(app)].show(schedule)
+        if applications[Int(app)].instanceCount == 0 { return nil }
+        let old = applications[Int(app)].digest
+        applications[Int(app)].publishEverywhere(stamp: nextName(app, stamp: stamp))
+        updateDigest(app, from: old)
+        return app
+    }
+
     private mutating func updateDigest(_ app: UInt32, from old: UInt64) {
         if !appDigest.contains(app) { return }
         appDigest.change(app, from: old, to: applications[Int(app)].digest)
@@ -214,7 +232,8 @@ struct Registry {
 
     mutating func ensureApplication(_ key: Span<UInt8>) -> UInt32 {
         if let app = findApplication(key) { return app }
-        let application = Application(key: AppKey(packed: key.copied))
+        var application = Application(key: AppKey(packed: key.copied))
+        if !schedules.isEmpty { application.show(schedules[application.key]) }
         let app: UInt32
         if let vacant = vacantApplications.popLast() {
             app = vacant
@@ -295,8 +314,8 @@ struct Registry {
         }
         let application = applications[index]
         return AppView(
-            app: application.key, latest: application.latest, zones: zones, env: env, filter: zone,
-            statuses: statuses, made: now)
+            app: application.key, latest: application.latest, zones: zones, env: env,
+            schedule: application.schedule, filter: zone, statuses: statuses, made: now)
     }
 
     /// Everything, ordered. O(n): the caller asks for it rarely.
@@ -334,46 +353,6 @@ struct Registry {
             else { preconditionFailure("a member's slot is vacant") }
             return left.key.isHostPreceding(right.key)
         }
-    }
-
-    /// Recounts. For tests and debug builds.
-    func checkInvariants() {
-        var instances = 0
-        for (app, application) in applications.enumerated() {
-            var count = 0
-            for group in application.zones {
-                for (position, slot) in group.members.enumerated() where slot != ZoneGroup.hole {
-                    let record = records[Int(slot)]
-                    precondition(record.instance != nil, "a member's slot is vacant")
-                    precondition(record.app == app, "a member belongs to another application")
-                    precondition(record.position == position, "a member's position is wrong")
-                    count += 1
-                }
-            }
-            precondition(count == application.instanceCount, "an application is miscounted")
-            instances += count
-        }
-        precondition(instances == instanceCount, "instances miscounted")
-        precondition(
-            applications.count { $0.instanceCount > 0 } == populatedCount,
-            "populated applications miscounted")
-        let counted = census.counts.values.reduce(0) { $0 + $1.up + $1.waiting }
-        precondition(counted == instanceCount, "the census is wrong")
-        var root: UInt64 = 0
-        for record in records { root ^= record.instance?.digest ?? 0 }
-        precondition(root == digest.root, "the digest of the instances is wrong")
-        var contents = applications.map(\.content)
-        for record in records { contents[Int(record.app)] ^= record.instance?.digest ?? 0 }
-        precondition(contents.allSatisfy { $0 == 0 }, "the content of an application is wrong")
-        root = 0
-        for application in applications where application.instanceCount > 0 {
-            root ^= application.digest
-        }
-        precondition(root == appDigest.root, "the digest of the applications is wrong")
-        let presences = applications.reduce(0) { $0 + $1.zones.count { $0.count > 0 } }
-        precondition(
-            census.counts.values.reduce(0) { $0 + $1.apps } == presences,
-            "the census of applications is wrong")
     }
 
     private mutating func updatePositions(_ app: UInt32, _ zone: Int) {

@@ -21,14 +21,17 @@ extension Node {
         registry.find(key.packed.span).map { registry.instance(at: $0) }
     }
 
-    /// Likewise all instances of an application, in no particular order, and its timestamp; nil
-    /// without any.
-    package func held(_ app: AppKey) -> (latest: Int64, instances: [Instance])? {
+    /// Likewise all instances of an application, in no particular order, its timestamp and its
+    /// schedule; nil without any.
+    package func held(
+        _ app: AppKey
+    ) -> (latest: Int64, instances: [Instance], schedule: ZoneSchedule?)? {
         guard let index = registry.findApplication(app.packed.span) else { return nil }
         let slots = registry.applications[Int(index)].zones.flatMap(\.members)
         let instances = slots.filter { $0 != ZoneGroup.hole }.map { registry.instance(at: $0) }
         if instances.isEmpty { return nil }
-        return (registry.applications[Int(index)].latest, instances)
+        let application = registry.applications[Int(index)]
+        return (application.latest, instances, application.schedule)
     }
 
     /// The addresses that source writes are sent to: all living nodes of the zone and one of each

@@ -26,6 +26,7 @@ struct Configuration: Sendable, Equatable {
     var peerClient = PeerClientSettings()
     var cluster = ClusterConfiguration()
     var compatibility = CompatibilitySettings()
+    var scheduler = SchedulerSettings()
     var log = LogSettings()
 
     /// More loops than this only fight for the one serial queue.
@@ -137,6 +138,7 @@ extension Configuration {
         peerClient = PeerClientSettings(reading: &reader)
         cluster = ClusterConfiguration(reading: &reader)
         compatibility = CompatibilitySettings(reading: &reader)
+        scheduler = SchedulerSettings(reading: &reader)
         log = LogSettings(reading: &reader)
     }
 

@@ -48,6 +48,7 @@ enum Rule {
     static let duration = "a duration like \"250ms\", \"40s\" or \"2m\""
     static let name =
         "a name of at most \(NodeIdentity.nameBytesMax) bytes without spaces or control characters"
+    static let path = "a path without zero bytes, or \"\" for none"
     static let table = "a table"
 
     static func range(_ range: ClosedRange<Int>) -> String {

@@ -51,6 +51,16 @@ extension SettingReader {
         return value
     }
 
+    /// A place on disk, or "" for none.
+    mutating func path(_ key: String) -> String {
+        let value = ask(key, default: "", allowed: Rule.path) { value in
+            guard case .string(let text) = value, !text.utf8.contains(0) else { return nil }
+            return text
+        }
+        note(key, SettingValue.quoted(value))
+        return value
+    }
+
     /// A name of a zone, an environment or a host; an empty one is as good as none.
     mutating func name(_ key: String, default standard: String) -> String {
         let value = ask(key, default: standard, allowed: Rule.name) { value in

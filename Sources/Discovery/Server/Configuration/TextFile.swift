@@ -13,6 +13,12 @@ enum TextFileError: Error, Equatable, CustomStringConvertible {
         case .notUTF8: "it is not UTF-8"
         }
     }
+
+    /// What `errno` says.
+    static var lastOfSystem: TextFileError {
+        guard let reason = unsafe strerror(errno) else { return .system("error \(errno)") }
+        return unsafe .system(String(cString: reason))
+    }
 }
 
 /// Reads whole files.
@@ -22,7 +28,7 @@ enum TextFile {
     /// The content of a file of at most `bytesMax` bytes.
     static func read(_ path: String, bytesMax: Int) throws(TextFileError) -> String {
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw .system(lastReason()) }
+        guard file >= 0 else { throw .lastOfSystem }
         defer { _ = close(file) }
         var content: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: chunkBytes)
@@ -31,17 +37,12 @@ enum TextFile {
             if count == 0 { break }
             if count < 0 {
                 if errno == EINTR { continue }
-                throw .system(lastReason())
+                throw .lastOfSystem
             }
             content += chunk[..<count]
             guard content.count <= bytesMax else { throw .tooLong(bytesMax: bytesMax) }
         }
         guard let text = String(validating: content, as: UTF8.self) else { throw .notUTF8 }
         return text
-    }
-
-    private static func lastReason() -> String {
-        guard let reason = unsafe strerror(errno) else { return "error \(errno)" }
-        return unsafe String(cString: reason)
     }
 }

@@ -56,8 +56,8 @@ struct PeerGuard: Sendable {
             !setting.origin.isClient
                 || setting.changes.contains { namesNodes($0.key.packed.span) }
         case .exchanged: true
-        case .fetched, .fetchedMany, .fetchedAll, .polled, .askedForNodes, .clientLeft, .ticked,
-            .peerReplied, .peerHungUp, .started, .announced, .drained:
+        case .fetched, .fetchedMany, .fetchedAll, .polled, .balanced, .askedForNodes, .clientLeft,
+            .ticked, .scheduled, .peerReplied, .peerHungUp, .started, .announced, .drained:
             false
         }
     }

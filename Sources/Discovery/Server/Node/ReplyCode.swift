@@ -15,8 +15,8 @@ enum ReplyCode: UInt8, CaseIterable, Sendable {
         case .nodes: self = .nodes
         case .exchanged: self = .exchanged
         case .done, .renewed, .conflict, .outdated, .unknownHost, .unknownWithData, .unknown,
-            .pollUnknown, .fetched, .zoneUnknown, .fetchedMany, .fetchedAll, .polled, .polledMany,
-            .notModified, .refused:
+            .pollUnknown, .fetched, .zoneUnknown, .fetchedMany, .fetchedAll, .balanced, .polled,
+            .polledMany, .notModified, .refused:
             self.init(code: answer.code)
         }
     }

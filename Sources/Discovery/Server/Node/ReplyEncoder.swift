@@ -28,6 +28,8 @@ struct ReplyEncoder: Sendable {
         case .fetched(let view):
             let shape = shape(of: id, in: turn)
             put(.shared(view.bodies.fetch(shape, view)), answer, ticket, in: &turn)
+        case .balanced(let view, let zone):
+            put(.shared(view.bodies.balance(zone, view)), answer, ticket, in: &turn)
         case .polled(let view):
             put(.shared(view.bodies.fetch(.byZone, view)), answer, ticket, in: &turn)
         case .polledMany(let views, let missing) where views.count == 1 && missing.isEmpty:
@@ -165,6 +167,9 @@ private final class ViewBodies {
     private var byZone: SharedBody?
     private var array: SharedBody?
     private var polls: SharedBody?
+    /// By the caller's zone. Their names come from clients, so the number is bounded.
+    private var balances: [(zone: [UInt8], body: SharedBody)] = []
+    private static let balancesMax = 8
 
     func fetch(_ shape: InstancesShape, _ view: AppView) -> SharedBody {
         switch shape {
@@ -179,6 +184,14 @@ private final class ViewBodies {
             array = body
             return body
         }
+    }
+
+    func balance(_ zone: [UInt8], _ view: AppView) -> SharedBody {
+        if let known = balances.first(where: { $0.zone == zone }) { return known.body }
+        let body = SharedBody(BalanceWriter.body(view, zone: zone))
+        if balances.count == ViewBodies.balancesMax { balances.removeFirst() }
+        balances.append((zone, body))
+        return body
     }
 
     func polls(_ view: AppView) -> SharedBody {

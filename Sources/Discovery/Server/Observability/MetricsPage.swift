@@ -8,6 +8,7 @@ struct MetricsPage: Sendable {
     let counts: [RequestCounts]
     /// The loops' own counters; empty until they run.
     let loops: @Sendable () -> [LoopStatistics]
+    let scheduler: SchedulerWatch
     let log: LogQueue
     let libevent: String
 
@@ -18,6 +19,7 @@ struct MetricsPage: Sendable {
         let report = queue.report(at: Clocks.now)
         writeNode(report, &text)
         writePeers(report.peers, refused: report.peersRefused, &text)
+        writeScheduler(scheduler.figures, &text)
         writeLoops(loops(), &text)
         writeLog(&text)
         writeProcess(ProcessFigures.read(), &text)
@@ -176,6 +178,17 @@ struct MetricsPage: Sendable {
                 help: "Requests refused because of their frame, by reason.",
                 labels: ["reason": "\(violation)"], UInt64(count))
         }
+    }
+
+    private func writeScheduler(
+        _ figures: SchedulerWatch.Figures, _ text: inout PrometheusText
+    ) {
+        text.gauge(
+            "discovery_schedules", help: "Schedules of zones in effect.", figures.schedules)
+        text.gauge(
+            "discovery_scheduler_problems",
+            help: "Scheduler files, or their folder, that something is wrong with.",
+            figures.problems)
     }
 
     private func writeLog(_ text: inout PrometheusText) {

@@ -12,12 +12,12 @@ extension EndToEndTests {
 
         /// The script, on a copy of its folder.
         private final class Script {
-            private let folder: URL
+            private let folder: TemporaryFolder
             private let ports: [ReservedPort]
             let child: ChildProcess
 
             init() throws {
-                folder = try NodeProcess.makeFolder()
+                folder = try TemporaryFolder()
                 ports = try (0..<10).map { _ in try ReservedPort() }
                 let manager = FileManager.default
                 for name in try manager.contentsOfDirectory(atPath: Self.original.path) {
@@ -28,12 +28,11 @@ extension EndToEndTests {
                             "127.0.0.1:\(7171 + index)\"", with: "127.0.0.1:@\(port.number)\"")
                     }
                     text = text.replacing("127.0.0.1:@", with: "127.0.0.1:")
-                    try text.write(
-                        to: folder.appending(path: name), atomically: true, encoding: .utf8)
+                    try folder.write(name, text)
                 }
                 child = try ChildProcess(
                     "/bin/bash",
-                    [folder.appending(path: "run.sh").path, ChildProcess.discovery()],
+                    [folder.path(of: "run.sh"), ChildProcess.discovery()],
                     environment: ["PATH": "/usr/bin:/bin", "TMPDIR": folder.path])
             }
 
@@ -41,11 +40,6 @@ extension EndToEndTests {
             deinit {
                 child.send(SIGTERM)
                 _ = child.waitForEnd(within: 20)
-                do {
-                    try FileManager.default.removeItem(at: folder)
-                } catch {
-                    print("\(folder.path) stays behind: \(error)")
-                }
             }
 
             /// What it prints once all five serve.

@@ -7,7 +7,7 @@ final class NodeProcess {
     private(set) var port: UInt16 = 0
     /// 0 for a node without admin pages.
     private(set) var adminPort: UInt16 = 0
-    private let folder: URL?
+    private let folder: TemporaryFolder?
     private var admin: HTTPClient?
     private var client: HTTPClient?
 
@@ -27,11 +27,10 @@ final class NodeProcess {
             "serve", "--listen", "127.0.0.1:0", "--admin", admin, "--loops", "\(loops)",
         ]
         words += identity
-        folder = settings.isEmpty ? nil : try Self.makeFolder()
+        folder = settings.isEmpty ? nil : try TemporaryFolder()
         if let folder {
-            let file = folder.appendingPathComponent("discovery.toml")
-            try settings.write(to: file, atomically: true, encoding: .utf8)
-            words += ["--config", file.path]
+            try folder.write("discovery.toml", settings)
+            words += ["--config", folder.path(of: "discovery.toml")]
         }
         child = try Self.start(words + flags, files)
         if !admin.isEmpty { adminPort = Self.port("admin on", child) ?? 0 }
@@ -43,22 +42,6 @@ final class NodeProcess {
             throw Failure("the node does not listen:\n\(child.errors.text)")
         }
         self.port = port
-    }
-
-    deinit {
-        guard let folder else { return }
-        do {
-            try FileManager.default.removeItem(at: folder)
-        } catch {
-            print("\(folder.path) stays behind: \(error)")
-        }
-    }
-
-    static func makeFolder() throws -> URL {
-        let folder = FileManager.default.temporaryDirectory
-            .appendingPathComponent("discovery-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        return folder
     }
 
     private static func start(_ words: [String], _ files: Int?) throws -> ChildProcess {
