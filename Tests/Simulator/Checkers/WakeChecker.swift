@@ -29,6 +29,8 @@ final class WakeChecker: Checker {
             return woken(request, host, world)
         case .answered(let host, _, let request, .notModified):
             return early(request, host, world)
+        case .scheduled(let host, let app):
+            changes[Topic(host: host.index, app: app)] = (world.now, world.stepCount)
         case .ended: return leftBehind(world)
         default: break
         }

@@ -72,6 +72,7 @@ indirect enum Event {
     case watcher(Int, serial: Int)
     case watcherAnswered(Int, serial: Int, ClientAnswer)
     case fault(Fault)
+    case fileChanged(host: Int, app: Int)
     case healed
     case mustHaveConverged
     case ended

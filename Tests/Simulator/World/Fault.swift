@@ -31,10 +31,12 @@ package enum FaultKind: String, CaseIterable, Sendable {
     case tightLimits = "tight-limits"
     /// Nodes that have just started refuse reads, until another one has told them everything.
     case startupProtection = "startup-protection"
+    /// An operator rolls new scheduler files out, to one node after the other. No fault either.
+    case schedules
 
     /// Those that a seed has with a certain chance each. What came later is drawn apart from them,
     /// so that the worlds of all seeds remain what they were otherwise.
-    static let drawnTogether = allCases.filter { $0 != .startupProtection }
+    static let drawnTogether = allCases.filter { $0 != .startupProtection && $0 != .schedules }
 }
 
 /// One change of the world.
@@ -51,6 +53,8 @@ enum Fault {
     case halfOpen(Int, isHalfOpen: Bool)
     case slow(Int, delay: Int64)
     case stepWall(Int, by: Int64)
+    /// The operator's file for an application is there, in this revision.
+    case schedule(Int, app: Int, revision: Int)
     /// A provider does something now; for scripts.
     case act(provider: Int, Action)
 
@@ -61,6 +65,7 @@ enum Fault {
 struct FaultPlan {
     private let options: Options
     private let hosts: [Host]
+    private var revision = 0
     private(set) var faults: [(at: Int64, fault: Fault)] = []
 
     init(_ options: Options, hosts: [Host]) {
@@ -117,6 +122,13 @@ struct FaultPlan {
         case .wallSteps:
             let step = random.time(-10 * Duration.minute...10 * Duration.minute)
             add(from, .stepWall(host, by: step))
+        case .schedules:
+            revision += 1
+            let app = random.number(0...options.apps - 1)
+            for host in hosts.indices {
+                let time = min(end, from + random.time(0...10 * Duration.second))
+                add(time, .schedule(host, app: app, revision: revision))
+            }
         case .goNodes, .loss, .duplication, .delays, .skew, .drift, .lateStarts, .clientLoss,
             .garbage, .fewSeeds, .tightLimits, .startupProtection:
             break

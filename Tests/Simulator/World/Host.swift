@@ -23,6 +23,8 @@ final class Host {
     var isPaused = false
     var isHalfOpen = false
     var extraDelay: Int64 = 0
+    /// The revisions of the scheduler files on its disk, by application.
+    var schedules: [Int: Int] = [:]
     /// What arrived while the process was paused.
     var inbox: [Event] = []
     /// When the node's next tick is in the queue.

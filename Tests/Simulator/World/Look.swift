@@ -6,14 +6,18 @@ struct Look {
     var latest: Int64
     /// By zone and hostname, as readers get them.
     var instances: [Instance]
+    var schedule: ZoneSchedule?
 
-    init(latest: Int64, instances: [Instance]) {
+    init(latest: Int64, instances: [Instance], schedule: ZoneSchedule?) {
         self.latest = latest
         self.instances = instances
+        self.schedule = schedule
     }
 
     init(_ view: AppView) {
-        self.init(latest: view.latest, instances: view.zones.flatMap { $0.rows.map(\.instance) })
+        self.init(
+            latest: view.latest, instances: view.zones.flatMap { $0.rows.map(\.instance) },
+            schedule: view.schedule)
     }
 
     /// Not as they are packed: there the shorter name comes first.
@@ -36,7 +40,9 @@ extension World {
                 && instance.status.mask & statuses != 0
         }
         if instances.isEmpty { return nil }
-        return Look(latest: held.latest, instances: instances.sorted(by: Look.precedes))
+        return Look(
+            latest: held.latest, instances: instances.sorted(by: Look.precedes),
+            schedule: held.schedule)
     }
 
     func instance(_ key: InstanceKey, on host: Host) -> Instance? { host.own?.node.held(key) }

@@ -91,6 +91,8 @@ package struct Options: Sendable {
         let isProtected = random.chance(150)
         if random.chance(500) { protection = 10 * Duration.second }
         if !faults.isEmpty, isProtected { faults.insert(.startupProtection) }
+        let isScheduled = random.chance(200)
+        if !faults.isEmpty, isScheduled { faults.insert(.schedules) }
     }
 
     package mutating func remove(_ kind: FaultKind) {

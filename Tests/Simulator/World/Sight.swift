@@ -18,6 +18,8 @@ enum Sight {
     indirect case wrote(SourceWrite)
     /// The client that wrote was answered with 0, or will be if the network lets it.
     indirect case acknowledged(SourceWrite, elapsed: Int64)
+    /// The node is about to take a new schedule of this application, of which it holds instances.
+    case scheduled(Host, AppKey)
     case healed
     case mustHaveConverged
     case ended

@@ -32,8 +32,34 @@ extension World {
         case .stepWall(let host, let step):
             trace.add(now, hosts[host].name, "clock", "steps by \(Trace.text(step)) s")
             hosts[host].clock.wallOffset += step
+        case .schedule(let host, let app, let revision):
+            rollOut(revision, of: app, to: hosts[host])
         case .act(let provider, let action): act(provider, action)
         }
+    }
+
+    /// An older revision that comes late is not put over a newer one.
+    private func rollOut(_ revision: Int, of app: Int, to host: Host) {
+        guard revision > host.schedules[app] ?? 0 else { return }
+        host.schedules[app] = revision
+        trace.add(now, host.name, "schedule", "of app.\(app), revision \(revision)")
+        readSchedule(of: app, on: host)
+    }
+
+    /// A node that is paused finds the file once it goes on.
+    func readSchedule(of app: Int, on host: Host) {
+        if host.isPaused {
+            return host.inbox.append(.fileChanged(host: host.index, app: app))
+        }
+        guard let own = host.own, let revision = host.schedules[app] else { return }
+        let schedule = Names.schedule(revision: revision)
+        if let held = own.node.held(Names.app(app)), held.schedule != schedule {
+            lastChange = now
+            see(.scheduled(host, Names.app(app)))
+        }
+        var batch = Batch()
+        batch.inputs.append(.scheduled([Scheduled(app: Names.app(app), schedule: schedule)]))
+        step(host, batch)
     }
 
     private func pause(_ host: Host, isPaused: Bool) {

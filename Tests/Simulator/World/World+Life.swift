@@ -34,6 +34,12 @@ extension World {
                 settings: settings(host, seeds), id: id, seed: nodeRandom.next(), now: moment))
         see(.started(host))
         var batch = Batch()
+        batch.inputs.append(
+            .scheduled(
+                host.schedules.sorted { $0.key < $1.key }.map { app, revision in
+                    Scheduled(
+                        app: Names.app(app), schedule: Names.schedule(revision: revision))
+                }))
         batch.inputs.append(.started)
         step(host, batch)
     }

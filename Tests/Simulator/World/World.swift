@@ -103,6 +103,7 @@ package final class World {
         case .watcher(let index, let serial): watcherWoke(index, serial)
         case .watcherAnswered(let index, let serial, let answer):
             watcherAnswered(index, serial, answer)
+        case .fileChanged(let host, let app): readSchedule(of: app, on: hosts[host])
         case .fault(let fault): apply(fault)
         case .healed: heal()
         case .mustHaveConverged: demandConvergence()
