@@ -17,6 +17,7 @@ let package = Package(
     name: "discovery",
     products: [
         .executable(name: "discovery", targets: ["Discovery"]),
+        .library(name: "DiscoveryClient", targets: ["DiscoveryClient"]),
         // Preloaded into a server to count its allocations; nothing links it.
         .library(name: "bench-malloc-count", type: .dynamic, targets: ["BenchMallocCount"]),
     ],
@@ -27,6 +28,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         // TOML: the configuration file of the reference is TOML.
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        // The network of the client library; the server links none of it.
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        // The client library is a service of the program that uses it.
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         // Latency percentiles of the load generator.
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
@@ -57,6 +63,19 @@ let package = Package(
             ],
             path: "Sources/Discovery/Server", swiftSettings: strict),
 
+        // The SDK for Swift programs. Takes from Core how requests are shared out, from Wire JSON.
+        .target(
+            name: "DiscoveryClient",
+            dependencies: [
+                "DiscoveryCore", "DiscoveryWire",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Sources/Discovery/Client", swiftSettings: strict),
+
         // Whole clusters of Core's nodes in one thread, with network and clients, from a seed.
         .target(
             name: "Simulator", dependencies: ["DiscoveryCore"], path: "Tests/Simulator",
@@ -78,8 +97,23 @@ let package = Package(
             swiftSettings: strict),
         // Fixtures are read from where they are: no bundle.
         .testTarget(
-            name: "ServerTests", dependencies: ["Discovery"], exclude: ["Fixtures"],
+            name: "ServerTests", dependencies: ["Discovery", "DiscoveryClient"],
+            exclude: ["Fixtures"],
             swiftSettings: strict),
+        .testTarget(
+            name: "ClientTests",
+            dependencies: [
+                "DiscoveryClient", .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
+        // The program of the README, compiled as a user would.
+        .executableTarget(
+            name: "client-example",
+            dependencies: [
+                "DiscoveryClient", .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Tests/ClientExample", swiftSettings: [.treatAllWarnings(as: .error)]),
+
         // The repository's own rules, as tests.
         .testTarget(name: "TidyTests", swiftSettings: strict),
 

@@ -41,6 +41,15 @@ import Testing
         }
     }
 
+    @Test func `the program in the READMEs is the one that is compiled`() throws {
+        let files = try SourceTree.files()
+        let program = try #require(files.first { $0.path == "Tests/ClientExample/Shop.swift" })
+        let block = ["```swift"] + program.lines + ["```"]
+        for readme in files where readme.name.hasPrefix("README") && readme.folder.isEmpty {
+            #expect(readme.lines.firstRange(of: block) != nil, "\(readme.path) has another one")
+        }
+    }
+
     @Test func `every mutation still has its text to break, once`() throws {
         report(TreeRules.mutations(try SourceTree.files()))
     }

@@ -1,0 +1,52 @@
+/// One request to a node of the registry.
+struct RegistryRequest: Sendable, Equatable {
+    enum Method: Sendable, Equatable { case get, post }
+
+    let method: Method
+    /// Behind `/discovery/`.
+    let route: String
+    /// The query of a GET, the form of a POST.
+    let fields: [(name: String, value: String)]
+
+    static func == (left: RegistryRequest, right: RegistryRequest) -> Bool {
+        left.method == right.method && left.route == right.route
+            && left.fields.elementsEqual(right.fields) { $0 == $1 }
+    }
+
+    /// `application/x-www-form-urlencoded`.
+    var form: String {
+        fields.map { "\(Self.escaped($0.name))=\(Self.escaped($0.value))" }.joined(separator: "&")
+    }
+
+    private static func escaped(_ text: String) -> String {
+        var escaped = ""
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+                UInt8(ascii: "_"), UInt8(ascii: "~"):
+                escaped.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                let digits = String(byte, radix: 16, uppercase: true)
+                escaped += digits.utf8.count == 1 ? "%0\(digits)" : "%\(digits)"
+            }
+        }
+        return escaped
+    }
+}
+
+/// Carries requests to nodes. Tests put another one in its place.
+protocol Transport: Sendable {
+    /// The body of the answer. Throws whatever kept it from coming in time, and `BadStatus` for an
+    /// answer that is not the registry's.
+    func send(
+        _ request: RegistryRequest, to node: String, within time: Duration
+    ) async throws -> [UInt8]
+}
+
+/// An answer of HTTP itself: every outcome of the registry is a 200.
+struct BadStatus: Error, CustomStringConvertible {
+    let status: UInt
+
+    var description: String { "HTTP status \(status)" }
+}
