@@ -45,7 +45,8 @@ final class ConvergenceChecker: Checker {
             // The digest is of all that is compared: the words are for people.
             if one?.digest == two?.digest { continue }
             // Each node finds out for itself that an instance is dead.
-            if isSilent(key, world) {
+            let held = max(one?.dirty ?? .min, two?.dirty ?? .min)
+            if isSilent(key, held, world) {
                 isSilenceEqual = false
             } else {
                 return pair + "\(Names.text(key)) \(text(one)) and \(text(two))"
@@ -58,11 +59,15 @@ final class ConvergenceChecker: Checker {
         return nil
     }
 
-    private func isSilent(_ key: InstanceKey, _ world: World) -> Bool {
+    /// `held`: the newest version that one of the two has.
+    private func isSilent(_ key: InstanceKey, _ held: Int64, _ world: World) -> Bool {
         guard let provider = world.providers.first(where: { $0.key == key }) else { return false }
-        // But not that it was cancelled, as long as the node that was told remembers.
+        // But not that it was cancelled, as long as the node that was told remembers. Of a register
+        // at a node of the reference whose clock is ahead the cancel says nothing.
         let last = world.oracle.writes(of: key).max { $0.version < $1.version }
-        if let last, last.kind == .cancel, last.isAcknowledged, remembers(last, world) {
+        if let last, last.kind == .cancel, last.isAcknowledged, last.version >= held,
+            remembers(last, world)
+        {
             return false
         }
         return provider.state != .alive

@@ -48,7 +48,7 @@ final class ReferenceChecker: Checker {
         // A node that is paused owes nothing, and what an outbox has no room for is found by a
         // comparison, which takes its time with such a node.
         guard code == -404, world.options.outboxMax == nil, !world.options.faults.contains(.pauses),
-            world.phase != .faults
+            world.phase != .faults, !isGivenUp(call, host)
         else { return }
         debts.append(
             Debt(
