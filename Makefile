@@ -93,9 +93,21 @@ simulate: deps
 mutations: deps
 	Tests/Mutations/mutate.sh
 
-# Install the server under PREFIX (default /usr/local).
+# Install program, man page and shell completions under PREFIX (default /usr/local).
 install: build
+	$(SWIFT) build -c release --product generate-manual
+	mkdir -p .build/share
+	.build/release/generate-manual .build/release/discovery -o .build/share
+	for shell in bash zsh fish; do .build/release/discovery --generate-completion-script $$shell \
+	    >.build/share/$$shell || exit 1; done
 	install -D -m 0755 .build/release/discovery $(DESTDIR)$(PREFIX)/bin/discovery
+	install -D -m 0644 .build/share/discovery.1 $(DESTDIR)$(PREFIX)/share/man/man1/discovery.1
+	install -D -m 0644 .build/share/bash \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/discovery
+	install -D -m 0644 .build/share/zsh \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_discovery
+	install -D -m 0644 .build/share/fish \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/discovery.fish
 
 # Remove everything that was built.
 clean:

@@ -67,7 +67,7 @@ package struct ListenerConfiguration: Sendable {
 
 /// Everything a group of loops is started with.
 package struct LoopConfiguration: Sendable {
-    /// At least one; a request names its listener by its position here.
+    /// A request names its listener by its position here. None: the loops only call others.
     package var listeners: [ListenerConfiguration]
     package var limits: HTTPLimits
     /// Pending connections the kernel holds per listening socket (capped by net.core.somaxconn).

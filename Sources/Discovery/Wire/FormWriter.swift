@@ -46,3 +46,12 @@ struct FormWriter {
         digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "A") + digit - 10
     }
 }
+
+/// A form for whoever has text: in the order given.
+package enum FormText {
+    package static func join(_ fields: [(String, String)]) -> String {
+        var writer = FormWriter()
+        for (name, value) in fields { writer.append(name, value.utf8.span) }
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
+}

@@ -1,7 +1,8 @@
-/// A whole JSON text, for files that operators write: errors about them name the place.
+/// A whole JSON text: for files that operators write, where errors name the place, and for commands
+/// that print what a node has answered.
 ///
 /// Recursive; `JSONReader` lets no text through that is nested deep.
-enum JSONTree {
+package indirect enum JSONTree: Equatable, Sendable {
     case null
     case boolean(Bool)
     case integer(Int64)
@@ -12,9 +13,81 @@ enum JSONTree {
     /// Sorted by name.
     case object([Member])
 
-    struct Member {
-        let name: String
-        let value: JSONTree
+    package struct Member: Equatable, Sendable {
+        package let name: String
+        package let value: JSONTree
+
+        package init(name: String, value: JSONTree) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// Throws a sentence about `subject`.
+    package static func read(
+        _ text: Span<UInt8>, _ subject: String
+    ) throws(Rejection) -> JSONTree { try JSONReader.decode(JSONTree.self, text, subject) }
+
+    // MARK: Looking into it
+
+    /// The member of that name; null if it has none, or is no object.
+    package subscript(name: String) -> JSONTree {
+        members.first { $0.name == name }?.value ?? .null
+    }
+
+    /// Sorted by name; empty if it is no object.
+    package var members: [Member] {
+        if case .object(let members) = self { members } else { [] }
+    }
+
+    /// Empty if it is no list.
+    package var items: [JSONTree] {
+        if case .list(let items) = self { items } else { [] }
+    }
+
+    /// Empty if it is no text.
+    package var text: String {
+        if case .text(let text) = self { text } else { "" }
+    }
+
+    /// 0 if it is no integer.
+    package var integer: Int64 {
+        if case .integer(let integer) = self { integer } else { 0 }
+    }
+
+    // MARK: Writing it
+
+    /// On one line, members by name.
+    package var json: String {
+        var out: [UInt8] = []
+        append(to: &out)
+        return String(decoding: out, as: UTF8.self)
+    }
+
+    private func append(to out: inout [UInt8]) {
+        switch self {
+        case .null: out.append("null")
+        case .boolean(let flag): out.append(flag ? "true" : "false")
+        case .integer(let integer): out.append(number: integer)
+        case .number(let number): out.append(number)
+        case .text(let text): out.append(quoted: text.utf8.span)
+        case .list(let items):
+            out.append("[")
+            for (index, item) in items.enumerated() {
+                if index > 0 { out.append(",") }
+                item.append(to: &out)
+            }
+            out.append("]")
+        case .object(let members):
+            out.append("{")
+            for (index, member) in members.enumerated() {
+                if index > 0 { out.append(",") }
+                out.append(quoted: member.name.utf8.span)
+                out.append(":")
+                member.value.append(to: &out)
+            }
+            out.append("}")
+        }
     }
 
     /// What it is, in the words of an error.
@@ -36,7 +109,7 @@ enum JSONTree {
 }
 
 extension JSONTree: Decodable {
-    init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let single = try decoder.singleValueContainer()
         if single.decodeNil() {
             self = .null

@@ -20,7 +20,33 @@ import Testing
         #expect(help.contains("EXAMPLE"))
         #expect(CheckConfigCommand.helpMessage().contains("EXAMPLE"))
         #expect(DiscoveryCommand.helpMessage().contains("serve"))
+        #expect(DiscoveryCommand.helpMessage().contains("fetch"))
         #expect(DiscoveryCommand.configuration.version == "discovery 1.0.0")
+    }
+
+    @Test(arguments: [CompletionShell.bash, .zsh, .fish])
+    func `completions know every command and its flags`(_ shell: CompletionShell) {
+        let script = DiscoveryCommand.completionScript(for: shell)
+        let names = [
+            "serve", "check-config", "fetch", "watch", "nodes", "balance", "diff", "export", "run",
+            "register", "set", "cancel", "import",
+        ]
+        for name in names { #expect(script.contains(name), "\(name)") }
+        #expect(script.contains("template") && script.contains("advertise"))
+    }
+
+    @Test func `every command of every day teaches by examples and says its exit codes`() {
+        let commands: [any ClientCommand.Type] = [
+            FetchCommand.self, WatchCommand.self, NodesCommand.self, BalanceCommand.self,
+            DiffCommand.self, ExportCommand.self, RunCommand.self, RegisterCommand.self,
+            SetCommand.self, CancelCommand.self, ImportCommand.self,
+        ]
+        for command in commands {
+            let help = command.helpMessage(columns: 200)
+            #expect(help.contains("EXAMPLE\n  $ discovery "), "\(command)")
+            #expect(help.contains("EXIT CODES"), "\(command)")
+            #expect(help.contains("DISCOVERY_SERVER") || help.contains("The one node"))
+        }
     }
 
     @Test func `flags reach the configuration`() throws {

@@ -13,8 +13,22 @@ struct DiscoveryCommand: ParsableCommand {
             EXAMPLE
               $ discovery check-config config/discovery.toml
               $ discovery serve --config config/discovery.toml
-              $ curl 'http://127.0.0.1:7171/discovery/nodes'
+              $ discovery nodes --server 127.0.0.1:7171
             """,
         version: "discovery \(Version.number)",
-        subcommands: [ServeCommand.self, CheckConfigCommand.self])
+        subcommands: [ServeCommand.self, CheckConfigCommand.self],
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Reading",
+                subcommands: [
+                    FetchCommand.self, WatchCommand.self, NodesCommand.self, BalanceCommand.self,
+                    DiffCommand.self, ExportCommand.self,
+                ]),
+            CommandGroup(
+                name: "Writing",
+                subcommands: [
+                    RunCommand.self, RegisterCommand.self, SetCommand.self, CancelCommand.self,
+                    ImportCommand.self,
+                ]),
+        ])
 }

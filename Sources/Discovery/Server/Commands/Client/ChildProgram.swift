@@ -1,0 +1,57 @@
+import Glibc
+
+/// A program that this one starts. The caller's thread.
+struct ChildProgram {
+    let id: pid_t
+
+    /// Looks for the program in `PATH`. It gets no signal blocked, whatever this program blocks.
+    init(_ arguments: [String]) throws(CommandFailure) {
+        guard let name = arguments.first else { throw .broken("no program is named") }
+        var attributes = posix_spawnattr_t()
+        unsafe posix_spawnattr_init(&attributes)
+        defer { _ = unsafe posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        unsafe sigemptyset(&none)
+        unsafe posix_spawnattr_setsigmask(&attributes, &none)
+        var standard = sigset_t()
+        unsafe sigemptyset(&standard)
+        unsafe sigaddset(&standard, SIGPIPE)
+        unsafe posix_spawnattr_setsigdefault(&attributes, &standard)
+        unsafe posix_spawnattr_setflags(
+            &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        var words = unsafe arguments.map { unsafe strdup($0) }
+        unsafe words.append(nil)
+        defer { unsafe words.forEach { unsafe free($0) } }
+        var id: pid_t = 0
+        let code = unsafe posix_spawnp(&id, name, nil, &attributes, words, environ)
+        guard code == 0 else {
+            errno = code
+            throw .broken("\(name): cannot be started: \(TextFileError.lastOfSystem)")
+        }
+        self.id = id
+    }
+
+    /// Nil while it runs. Once.
+    func endingIfAny() -> Int32? { ending(WNOHANG) }
+
+    func waitForEnding() -> Int32 { ending(0) ?? -1 }
+
+    /// What a shell would say: the exit code, or 128 and the signal.
+    private func ending(_ options: Int32) -> Int32? {
+        var status: Int32 = 0
+        var found: pid_t
+        repeat { found = unsafe waitpid(id, &status, options) } while found < 0 && errno == EINTR
+        if found == 0 { return nil }
+        let signal = status & 0x7F
+        return signal == 0 ? status >> 8 & 0xFF : 128 + signal
+    }
+
+    /// Runs a line of the shell to its end. -1 if it could not be started.
+    static func shell(_ line: String) -> Int32 {
+        do throws(CommandFailure) {
+            return try ChildProgram(["/bin/sh", "-c", line]).waitForEnding()
+        } catch {
+            return -1
+        }
+    }
+}

@@ -1,0 +1,153 @@
+internal import DiscoveryHTTP
+internal import DiscoveryWire
+internal import Dispatch
+internal import Synchronization
+
+/// Asks the nodes of a registry, for commands: one after the other until one answers. Its caller
+/// waits.
+final class NodeCaller {
+    /// What a node answered.
+    struct Answer {
+        let node: Endpoint
+        let code: Int
+        let message: String
+        let tree: JSONTree
+
+        var data: JSONTree { tree["data"] }
+    }
+
+    private let nodes: [Endpoint]
+    private let group: LoopGroup
+    /// No answer of a registry with millions of instances is larger.
+    private static let replyBytesMax = 1 << 30
+
+    init(_ nodes: [Endpoint]) throws(CommandFailure) {
+        self.nodes = nodes
+        do throws(LoopError) {
+            group = try LoopGroup.start(
+                count: 1, LoopConfiguration(listeners: [])
+            ) { loop, _ in CallingLoop(loop) }
+        } catch {
+            throw .broken("\(error)")
+        }
+    }
+
+    deinit {
+        group.stop()
+        group.join()
+    }
+
+    /// Throws `unreachable` if no node answers, never because of a code.
+    func get(
+        _ route: Route, _ fields: [(String, String)], seconds: Int = 10
+    ) throws(CommandFailure) -> Answer {
+        try ask(.get, route, fields, seconds)
+    }
+
+    func post(
+        _ route: Route, _ fields: [(String, String)], seconds: Int = 10
+    ) throws(CommandFailure) -> Answer {
+        try ask(.post, route, fields, seconds)
+    }
+
+    private func ask(
+        _ method: Method, _ route: Route, _ fields: [(String, String)], _ seconds: Int
+    ) throws(CommandFailure) -> Answer {
+        let form = FormText.join(fields)
+        var failures: [String] = []
+        for node in nodes {
+            var call = OutgoingCall(
+                id: 0, host: node.host, port: node.port, method: method, target: route.path,
+                timeoutMilliseconds: seconds * 1000, replyBytesMax: NodeCaller.replyBytesMax)
+            switch method {
+            case .post:
+                call.headers = [("Content-Type", "application/x-www-form-urlencoded")]
+                call.body = Array(form.utf8)
+            default: if !form.isEmpty { call.target += "?\(form)" }
+            }
+            do throws(CommandFailure) {
+                return try read(carryOut(call), of: node)
+            } catch {
+                failures.append("\(node): \(error)")
+            }
+        }
+        throw .unreachable(failures.joined(separator: "\n"))
+    }
+
+    private func carryOut(_ call: OutgoingCall) -> Result<PendingCall.Reply, CallFailure> {
+        let pending = PendingCall(call)
+        group.handles[0].post(message: pending)
+        return pending.wait()
+    }
+
+    private func read(
+        _ result: Result<PendingCall.Reply, CallFailure>, of node: Endpoint
+    ) throws(CommandFailure) -> Answer {
+        switch result {
+        case .failure(let failure): throw .unreachable("\(failure)")
+        case .success(let reply):
+            guard reply.status == 200 else {
+                throw .unreachable("it answers with HTTP status \(reply.status)")
+            }
+            do throws(Rejection) {
+                let tree = try JSONTree.read(reply.body.span, "its answer")
+                return Answer(
+                    node: node, code: Int(tree["code"].integer), message: tree["message"].text,
+                    tree: tree)
+            } catch {
+                throw .unreachable(error.message)
+            }
+        }
+    }
+}
+
+/// A call on its way through the loop's thread.
+private final class PendingCall: Sendable {
+    struct Reply: Sendable {
+        let status: Int
+        let body: [UInt8]
+    }
+
+    let call: OutgoingCall
+    private let result = Mutex<Result<Reply, CallFailure>?>(nil)
+    private let done = DispatchSemaphore(value: 0)
+
+    init(_ call: OutgoingCall) { self.call = call }
+
+    func wait() -> Result<Reply, CallFailure> {
+        done.wait()
+        return result.withLock { $0 } ?? .failure(.stopped)
+    }
+
+    func end(_ result: Result<Reply, CallFailure>) {
+        self.result.withLock { $0 = result }
+        done.signal()
+    }
+}
+
+/// The loop of a program that only calls: one call at a time.
+private final class CallingLoop: LoopClient {
+    private let loop: EventLoop
+    private var pending: PendingCall?
+
+    init(_ loop: EventLoop) { self.loop = loop }
+
+    func receivedMessage(_ message: any Sendable) {
+        guard let pending = message as? PendingCall else { return }
+        self.pending = pending
+        loop.call(pending.call)
+    }
+
+    func answered(_ reply: borrowing CallReply) {
+        pending?.end(.success(PendingCall.Reply(status: reply.status, body: reply.body)))
+    }
+
+    func callFailed(_ id: UInt64, _ failure: CallFailure) { pending?.end(.failure(failure)) }
+
+    // Nobody calls this program.
+    func received(_ request: borrowing Request) {}
+    func clientLeft(_ ticket: Ticket) {}
+    func replies(_ reply: borrowing AddressedReply) {}
+    func hostHungUp(_ host: String, port: UInt16) {}
+    func turnEnded(_ loop: EventLoop) {}
+}

@@ -1,0 +1,163 @@
+internal import ArgumentParser
+internal import DiscoveryWire
+import Glibc
+
+/// `discovery watch APPID…`: every change, printed or put into a file.
+struct WatchCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "watch",
+        abstract: "Follow apps: print every change, or keep a file up to date.",
+        discussion: """
+            Runs until it is stopped, and goes on through every outage of the registry with what \
+            it knows. With --output the file is replaced as a whole, and only if its text is \
+            another; --exec is run after each time, and again at the next change if it fails.
+
+            TEMPLATE
+              A line with {{each APPID}} begins a part that is repeated for each instance of the \
+            app, one with {{end}} ends it. In it stand {{appid}} {{zone}} {{hostname}} {{version}} \
+            {{scheme}} {{host}} {{port}} {{weight}} and {{meta KEY}}; host and port are those of \
+            the first address with --scheme. {{weight}} is the final one for a caller in --zone.
+
+            EXAMPLE
+              $ discovery watch demo.hello --env dev --json
+              $ discovery watch demo.hello --env dev --zone sh001 --template upstream.conf.in \\
+                  --output /etc/nginx/conf.d/upstream.conf --exec 'nginx -s reload'
+
+            \(CommandFailure.exitCodes)
+            """)
+
+    @Argument(help: ArgumentHelp("Names of apps.", valueName: "appid"))
+    var apps: [String]
+
+    @OptionGroup var env: EnvOptions
+
+    @Option(
+        help: ArgumentHelp("Zone of the caller, for weights. Default: ZONE.", valueName: "name"))
+    var zone: String?
+
+    @Option(help: ArgumentHelp("Of the addresses those with this scheme.", valueName: "name"))
+    var scheme = "http"
+
+    @Option(help: ArgumentHelp("Text to fill in.", valueName: "file"))
+    var template: String?
+
+    @Option(help: ArgumentHelp("File to keep up to date.", valueName: "file"))
+    var output: String?
+
+    @Option(help: ArgumentHelp("What to run when the file was replaced.", valueName: "command"))
+    var exec: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How long the file stays as it is at least, so that a burst of changes is one.",
+            valueName: "milliseconds"))
+    var pause = 500
+
+    @OptionGroup var server: ServerOptions
+
+    func validate() throws {
+        if (template == nil) != (output == nil) {
+            throw ValidationError("--template and --output go together")
+        }
+        if exec != nil, output == nil { throw ValidationError("--exec needs --output") }
+    }
+
+    func carryOut() throws(CommandFailure) {
+        let caller = try server.makeCaller()
+        let env = try self.env.required()
+        var target = try RenderedFile(self, zone ?? Environment["ZONE"])
+        var follower = AppFollower(env: env, apps: apps)
+        while true {
+            guard let data = follower.next(caller) else { continue }
+            if var file = target {
+                file.render(follower, caller, env)
+                target = file
+            } else if server.json {
+                server.show(data)
+            } else {
+                InstanceTable(data).show()
+                StandardStream.output.write(line: "")
+            }
+        }
+    }
+}
+
+/// What is known of some apps, by polls that hang.
+struct AppFollower {
+    let env: String
+    /// With what was last known of each.
+    private(set) var apps: [(name: String, latest: Int64, data: JSONTree)]
+    private var isLost = false
+    private var pause: UInt32 = 0
+
+    /// Polls are held for half a minute.
+    private static let pollSeconds = 40
+    private static let pauseMilliseconds: ClosedRange<UInt32> = 200...5_000
+
+    init(env: String, apps: [String]) {
+        self.env = env
+        self.apps = apps.map { ($0, 0, .null) }
+    }
+
+    /// Waits for news of any of them: those that changed, by name; nil if there are none yet.
+    mutating func next(_ caller: NodeCaller) -> JSONTree? {
+        var fields = [("env", env), ("hostname", Machine.current().hostName)]
+        for app in apps {
+            fields += [("appid", app.name), ("latest_timestamp", "\(app.latest)")]
+        }
+        do throws(CommandFailure) {
+            let answer = try caller.get(.polls, fields, seconds: AppFollower.pollSeconds)
+            switch answer.code {
+            case 0:
+                found()
+                return take(answer.data)
+            case -304: found()
+            default: throw .refused(code: answer.code, message: answer.message)
+            }
+        } catch {
+            lost(error)
+        }
+        return nil
+    }
+
+    private mutating func take(_ data: JSONTree) -> JSONTree? {
+        var isNews = false
+        for index in apps.indices {
+            let news = data[apps[index].name]
+            let latest = news["latest_timestamp"].integer
+            if news == .null || latest == apps[index].latest { continue }
+            isNews = true
+            apps[index].latest = latest
+            // An empty list takes nothing away from who goes on using what is known.
+            if news["instances"].members.contains(where: { !$0.value.items.isEmpty }) {
+                apps[index].data = news
+            }
+        }
+        if isNews { return data }
+        // Whoever answers at once with nothing new is not asked at once again.
+        wait()
+        return nil
+    }
+
+    private mutating func found() {
+        if isLost { StandardStream.error.write(line: "the registry answers") }
+        isLost = false
+        pause = 0
+    }
+
+    private mutating func lost(_ failure: CommandFailure) {
+        if !isLost {
+            StandardStream.error.write(line: "\(failure)\nwhat is known stays; asked again soon")
+        }
+        isLost = true
+        // Timestamps are those of the node that answered.
+        for index in apps.indices { apps[index].latest = 0 }
+        wait()
+    }
+
+    private mutating func wait() {
+        let limits = AppFollower.pauseMilliseconds
+        pause = min(max(2 * pause, limits.lowerBound), limits.upperBound)
+        usleep(UInt32.random(in: pause / 2...pause) * 1000)
+    }
+}

@@ -1,0 +1,151 @@
+import Foundation
+import Testing
+
+extension EndToEndTests {
+    /// The commands of every day, against a real node.
+    @Suite struct ClientCommandTests {
+        struct Ended {
+            let code: Int32
+            let output: String
+            let errors: String
+
+            var lines: [String] { output.split(separator: "\n").map(String.init) }
+        }
+
+        static let place = ["--env", NodeProcess.env, "--zone", NodeProcess.zone]
+
+        static func start(
+            _ words: [String], _ node: NodeProcess? = nil, more: [String: String] = [:]
+        ) throws -> ChildProcess {
+            var environment = more
+            environment["PATH"] = "/usr/sbin:/usr/bin:/bin"
+            if let node { environment["DISCOVERY_SERVER"] = "127.0.0.1:\(node.port)" }
+            return try ChildProcess(
+                try ChildProcess.discovery(), words, environment: environment)
+        }
+
+        static func run(_ words: [String], _ node: NodeProcess? = nil) throws -> Ended {
+            let child = try start(words, node)
+            guard case .exited(let code) = child.waitForEnd(within: 20) else {
+                throw Failure("it does not end: \(words)")
+            }
+            return Ended(code: code, output: child.output.text, errors: child.errors.text)
+        }
+
+        private func register(_ node: NodeProcess, _ host: String, _ more: [String] = []) throws {
+            let ended = try Self.run(
+                ["register", "--appid", "demo.app", "--hostname", host, "--addr", "http://h:80"]
+                    + Self.place + more, node)
+            #expect(ended.code == 0 && ended.output.isEmpty && ended.errors.isEmpty)
+        }
+
+        @Test func `an instance is registered, shown, changed and taken out`() throws {
+            let node = try NodeProcess()
+            let key = ["--appid", "demo.app", "--hostname", "h1"] + Self.place
+            try register(node, "h1", ["--meta", "weight=20", "--version", "v1"])
+            let fetched = try Self.run(["fetch", "demo.app", "--env", "dev"], node)
+            #expect(
+                fetched.lines == [
+                    "APP       ZONE   HOSTNAME  STATUS  WEIGHT  VERSION  ADDRS",
+                    "demo.app  sh001  h1        up      20      v1       http://h:80",
+                ])
+            #expect(
+                try Self.run(["set", "--status", "waiting", "--meta", "a=b=c"] + key, node).code
+                    == 0)
+            let json = try Self.run(
+                ["fetch", "demo.app", "--env", "dev", "--status", "waiting", "--json"], node)
+            let instance = try JSON(Array(json.output.utf8))["demo.app"]["instances"]["sh001"][0]
+            #expect(try instance["metadata"]["a"].string == "b=c")
+            #expect(try instance["metadata"]["weight"].string == "20")
+            #expect(try Self.run(["cancel"] + key, node).code == 0)
+            #expect(try node.hostnames() == [])
+        }
+
+        @Test func `exit codes tell scripts what happened, and the sentence tells people`() throws {
+            let node = try NodeProcess()
+            let key = ["--appid", "demo.app", "--hostname", "h1"] + Self.place
+            let none = try Self.run(["fetch", "nope", "--env", "dev"], node)
+            #expect((none.code, none.errors) == (1, "no instances of nope\n"))
+            #expect(try Self.run(["cancel"] + key, node).code == 1)
+            let refused = try Self.run(
+                ["register", "--appid", "a\u{1}", "--hostname", "h", "--addr", "x"] + Self.place,
+                node)
+            #expect(refused.code == 2)
+            #expect(
+                refused.errors
+                    == "the registry answered -400: appid must not contain control characters\n")
+            let port = try ReservedPort().number
+            let away = try Self.run(["nodes", "--server", "127.0.0.1:\(port)"])
+            #expect(away.code == 3)
+            #expect(away.errors == "127.0.0.1:\(port): cannot connect: Connection refused\n")
+            let wrong = try Self.run(["nodes", "--server", "nowhere"])
+            #expect(wrong.code == 4)
+            #expect(
+                wrong.errors
+                    == "--server or DISCOVERY_SERVER: found \"nowhere\", allowed is an address "
+                    + "like \"10.0.0.1:7171\"\n")
+            #expect(try Self.run(["fetch"]).code == 64)
+            #expect(try Self.run(["set"] + key, node).code == 64)
+            let lacking = try Self.run(["fetch", "a"], node)
+            #expect(lacking.code == 4)
+            #expect(lacking.errors == "--env is needed, or DEPLOY_ENV in the environment\n")
+        }
+
+        @Test func `of several nodes the first that answers is asked`() throws {
+            let node = try NodeProcess()
+            let port = try ReservedPort().number
+            let ended = try Self.run(
+                ["nodes", "--server", "127.0.0.1:\(port),127.0.0.1:\(node.port)"])
+            #expect(
+                ended.lines.last?.split(separator: " ").map(String.init)
+                    == ["127.0.0.1:\(node.port)", "sh001", "yes"])
+        }
+
+        @Test func `balance shows who gets how much`() throws {
+            let node = try NodeProcess()
+            try register(node, "h1", ["--meta", "weight=20"])
+            try register(node, "h2")
+            let ended = try Self.run(["balance", "demo.app"] + Self.place, node)
+            #expect(
+                ended.lines == [
+                    "ZONE   HOSTNAME  WEIGHT  SHARE   ADDRS",
+                    "sh001  h1        20      66.7 %  http://h:80",
+                    "sh001  h2        10      33.3 %  http://h:80",
+                ])
+        }
+
+        @Test func `what is exported can be imported, and diff says that it is the same`() throws {
+            let (one, two) = (try NodeProcess(), try NodeProcess())
+            let addresses = ["127.0.0.1:\(one.port)", "127.0.0.1:\(two.port)"]
+            try register(one, "h1", ["--meta", "a=\"<&>\n", "--status", "waiting"])
+            try register(one, "h2", ["--addr", "grpc://h:90"])
+            let exported = try Self.run(["export"], one)
+            #expect(exported.lines.count == 2)
+            let differing = try Self.run(["diff"] + addresses)
+            #expect(differing.code == 1)
+            #expect(
+                differing.lines == ["- dev demo.app sh001 h1", "- dev demo.app sh001 h2"])
+            let folder = try TemporaryFolder()
+            try folder.write("x", exported.output)
+            #expect(
+                try Self.run(["import", folder.path(of: "x")], two).output
+                    == "registered 2 instances\n")
+            // A node's answer about everything may be a second old.
+            #expect(try eventually { try Self.run(["export"], two).lines.count == 2 })
+            // The versions are those of the new registrations.
+            let after = try Self.run(["diff"] + addresses)
+            #expect(after.lines.count == 2)
+            #expect(
+                after.lines.allSatisfy {
+                    $0.hasPrefix("~ ") && $0.contains(": dirty_timestamp ") && !$0.contains(",")
+                })
+            #expect(try Self.run(["diff", addresses[0], addresses[0]]).code == 0)
+            try folder.write("bad", exported.output + "{\"appid\":1}\n")
+            let bad = try Self.run(["import", folder.path(of: "bad")], two)
+            #expect(bad.code == 4)
+            #expect(
+                bad.errors
+                    == "\(folder.path(of: "bad")): line 3: it is no instance with addrs\n")
+        }
+    }
+}
