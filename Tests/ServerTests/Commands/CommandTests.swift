@@ -29,7 +29,7 @@ import Testing
         let script = DiscoveryCommand.completionScript(for: shell)
         let names = [
             "serve", "check-config", "fetch", "watch", "nodes", "balance", "diff", "export", "run",
-            "register", "set", "cancel", "import",
+            "register", "set", "cancel", "import", "top",
         ]
         for name in names { #expect(script.contains(name), "\(name)") }
         #expect(script.contains("template") && script.contains("advertise"))
@@ -39,7 +39,7 @@ import Testing
         let commands: [any ClientCommand.Type] = [
             FetchCommand.self, WatchCommand.self, NodesCommand.self, BalanceCommand.self,
             DiffCommand.self, ExportCommand.self, RunCommand.self, RegisterCommand.self,
-            SetCommand.self, CancelCommand.self, ImportCommand.self,
+            SetCommand.self, CancelCommand.self, ImportCommand.self, TopCommand.self,
         ]
         for command in commands {
             let help = command.helpMessage(columns: 200)

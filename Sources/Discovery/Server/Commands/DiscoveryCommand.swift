@@ -22,7 +22,7 @@ struct DiscoveryCommand: ParsableCommand {
                 name: "Reading",
                 subcommands: [
                     FetchCommand.self, WatchCommand.self, NodesCommand.self, BalanceCommand.self,
-                    DiffCommand.self, ExportCommand.self,
+                    DiffCommand.self, ExportCommand.self, TopCommand.self,
                 ]),
             CommandGroup(
                 name: "Writing",

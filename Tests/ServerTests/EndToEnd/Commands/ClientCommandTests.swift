@@ -114,6 +114,37 @@ extension EndToEndTests {
                 ])
         }
 
+        @Test func `top shows what nodes do, and which of them does not answer`() throws {
+            let group = try NodeGroup(["sh001", "sh002"])
+            try group.waitUntilMet()
+            let node = try group[0]
+            #expect(try node.register("h1").code == 0)
+            #expect(try node.register("h2", [("status", "2")]).code == 0)
+            let poller = try node.hold(latest: try node.latest())
+            #expect(try node.holds(1))
+            let port = try ReservedPort().number
+            let ports = [try group[0].adminPort, try group[1].adminPort, port]
+            let addresses = ports.map { "127.0.0.1:\($0)" }
+            let ended = try Self.run(
+                ["top", "--once", "--admin", addresses.joined(separator: ",")])
+            #expect(ended.code == 0)
+            let rows = ended.lines.map { $0.split(separator: " ").map(String.init) }
+            // The instances of infra.discovery, both nodes, are among those that are up.
+            #expect(rows[1].prefix(7) == [addresses[0], "sh001", "2", "3", "1", "0", "1"])
+            #expect(rows[1].last == "serves")
+            let peer = try #require(rows.first { $0.count > 1 && $0[1] == group.seats[1].address })
+            #expect(
+                peer
+                    == [
+                        addresses[0], group.seats[1].address, "sh002", "own", "yes", "0", "0", "ms",
+                        "0",
+                    ])
+            #expect(ended.lines.last == "\(addresses[2]): cannot connect: Connection refused")
+            #expect(
+                try Self.run(["top", "--once", "--admin", addresses[2]]).code == 3)
+            poller.close()
+        }
+
         @Test func `what is exported can be imported, and diff says that it is the same`() throws {
             let (one, two) = (try NodeProcess(), try NodeProcess())
             let addresses = ["127.0.0.1:\(one.port)", "127.0.0.1:\(two.port)"]

@@ -21,6 +21,7 @@ final class NodeCaller {
     /// No answer of a registry with millions of instances is larger.
     private static let replyBytesMax = 1 << 30
 
+    /// `nodes`: those that `get` and `post` ask.
     init(_ nodes: [Endpoint]) throws(CommandFailure) {
         self.nodes = nodes
         do throws(LoopError) {
@@ -72,6 +73,20 @@ final class NodeCaller {
             }
         }
         throw .unreachable(failures.joined(separator: "\n"))
+    }
+
+    /// A page of text at one address.
+    func page(_ path: String, at address: Endpoint) throws(CommandFailure) -> String {
+        let call = OutgoingCall(
+            id: 0, host: address.host, port: address.port, method: .get, target: path,
+            timeoutMilliseconds: 3_000, replyBytesMax: 1 << 26)
+        switch carryOut(call) {
+        case .failure(let failure): throw .unreachable("\(address): \(failure)")
+        case .success(let reply) where reply.status == 200:
+            return String(decoding: reply.body, as: UTF8.self)
+        case .success(let reply):
+            throw .unreachable("\(address): it answers with HTTP status \(reply.status)")
+        }
     }
 
     private func carryOut(_ call: OutgoingCall) -> Result<PendingCall.Reply, CallFailure> {
