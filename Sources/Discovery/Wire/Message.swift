@@ -1,5 +1,5 @@
 /// Quotes input in messages: short and printable, because it goes to logs and terminals.
-enum Message {
+package enum Message {
     /// Bytes of input one message may repeat.
     static let quoteBytesMax = 64
 
@@ -15,6 +15,15 @@ enum Message {
             text.unicodeScalars.append(isPrintable(scalar) ? scalar : "?")
         }
         return end < bytes.count ? text + "..." : text
+    }
+
+    /// For terminals: as it is, but for what would move the cursor or hide itself.
+    package static func shown(_ text: String) -> String {
+        var shown = ""
+        for scalar in text.unicodeScalars {
+            shown.unicodeScalars.append(isPrintable(scalar) ? scalar : "?")
+        }
+        return shown
     }
 
     static func quote(_ text: String) -> String { quote(Array(text.utf8).span) }

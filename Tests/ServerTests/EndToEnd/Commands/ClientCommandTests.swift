@@ -86,6 +86,15 @@ extension EndToEndTests {
                     + "like \"10.0.0.1:7171\"\n")
             #expect(try Self.run(["fetch"]).code == 64)
             #expect(try Self.run(["set"] + key, node).code == 64)
+            // What answers with JSON is no registry yet.
+            let admin = try Self.run(["nodes", "--server", "127.0.0.1:\(node.adminPort)"])
+            #expect(admin.code == 2)
+            #expect(
+                admin.errors
+                    == "the registry answered 404: no such page; there are /metrics /livez /readyz\n"
+            )
+            try register(node, "h2", ["--status", "waiting"])
+            #expect(try Self.run(["fetch", "demo.app", "--env", "dev"], node).code == 1)
             let lacking = try Self.run(["fetch", "a"], node)
             #expect(lacking.code == 4)
             #expect(lacking.errors == "--env is needed, or DEPLOY_ENV in the environment\n")
@@ -156,6 +165,8 @@ extension EndToEndTests {
             #expect(differing.code == 1)
             #expect(
                 differing.lines == ["- dev demo.app sh001 h1", "- dev demo.app sh001 h2"])
+            let json = try Self.run(["diff", "--json"] + addresses).lines
+            #expect(try json.map { try JSON(Array($0.utf8))["second"].isNull } == [true, true])
             let folder = try TemporaryFolder()
             try folder.write("x", exported.output)
             #expect(

@@ -8,7 +8,7 @@ extension EndToEndTests {
             let port: ReservedPort
             let child: ChildProcess
 
-            init(_ node: NodeProcess, drain: Int = 300) throws {
+            init(_ node: NodeProcess, drain: Int = 1500) throws {
                 port = try ReservedPort()
                 child = try ClientCommandTests.start(
                     [
@@ -51,6 +51,44 @@ extension EndToEndTests {
             #expect(try eventually { try statuses(node) == [] })
             #expect(program.child.waitForEnd(within: 10) == .exited(0))
             #expect(program.child.errors.text.contains("stopping signal=SIGTERM"))
+        }
+
+        @Test func `a second signal ends the drain`() throws {
+            let node = try NodeProcess()
+            let program = try Program(node, drain: 600_000)
+            #expect(try eventually { try node.hostnames() == ["me"] })
+            program.child.send(SIGINT)
+            #expect(try eventually { try statuses(node) == [2] })
+            program.child.send(SIGTERM)
+            #expect(program.child.waitForEnd(within: 10) == .exited(0))
+            #expect(try node.hostnames() == [])
+        }
+
+        @Test func `a registry that hangs does not keep the program from ending`() throws {
+            let node = try NodeProcess()
+            let program = try Program(node, drain: 600_000)
+            #expect(try eventually { try node.hostnames() == ["me"] })
+            try node.pause()
+            let took = seconds {
+                program.child.send(SIGTERM)
+                #expect(program.child.waitForEnd(within: 20) == .exited(0))
+            }
+            // Two seconds for each of the two requests, and the program's own second.
+            #expect(took < 9, "\(took) s")
+            node.child.send(SIGCONT)
+        }
+
+        @Test func `other signals are passed on`() throws {
+            let node = try NodeProcess()
+            let child = try ClientCommandTests.start(
+                ["run", "--appid", "demo.app", "--addr", "http://127.0.0.1:1"]
+                    + ClientCommandTests.place + [
+                        "--", "/bin/bash", "-c",
+                        "trap 'exit 9' HUP; echo up; while :; do sleep 0.05; done",
+                    ], node)
+            #expect(eventually { child.output.text == "up\n" })
+            child.send(SIGHUP)
+            #expect(child.waitForEnd(within: 10) == .exited(9))
         }
 
         @Test func `a program that crashes is cancelled at once, and its code passed on`() throws {

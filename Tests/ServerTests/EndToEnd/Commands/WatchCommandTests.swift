@@ -29,7 +29,7 @@ extension EndToEndTests {
             let again = try group.start(0)
             #expect(try again.register("c").code == 0)
             #expect(eventually(within: 15) { watch.output.lines.count >= 3 })
-            #expect(watch.errors.text.hasSuffix("the registry answers\n"))
+            #expect(eventually { watch.errors.text.hasSuffix("the registry answers\n") })
             watch.send(SIGTERM)
             #expect(watch.waitForEnd(within: 5) == .killed(signal: SIGTERM))
         }
@@ -51,12 +51,12 @@ extension EndToEndTests {
                     String(decoding: $0, as: UTF8.self)
                 } ?? ""
             }
-            let note = [("metadata", #"{"note":"x\ny","weight":"3"}"#)]
+            let note = [("metadata", #"{"note":"x/y","weight":"3"}"#)]
             #expect(try node.register("a", note + [("addrs", "http://10.0.0.1:80")]).code == 0)
             #expect(
                 eventually {
                     text("out")
-                        == "upstream demo {\n    server 10.0.0.1:80 weight=3; # a xy\n}\n"
+                        == "upstream demo {\n    server 10.0.0.1:80 weight=3; # a x/y\n}\n"
                 })
             #expect(eventually { text("log") == "ran\n" })
             // No http address: nothing that the file would hold.
@@ -67,36 +67,80 @@ extension EndToEndTests {
             #expect(!text("out").contains("10.0.0.9"))
             watch.send(SIGTERM)
             _ = watch.waitForEnd(within: 5)
+            // Not for the one without an address either.
+            #expect(text("log") == "ran\nran\n")
             #expect(
                 try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
                     == ["in", "log", "out"])
         }
 
-        @Test(arguments: [
-            ("{{each other}}\n{{end}}", "line 1: found {{each other}}, allowed is demo.app"),
-            ("x\n{{end}}", "line 2: found {{end}}, allowed is {{each APPID}} before it"),
-            ("{{each demo.app}}", "line 1: found {{each demo.app}}, allowed is {{end}} behind it"),
-            (
-                "{{each demo.app}}\n{{each demo.app}}\n{{end}}",
-                "line 2: found {{each demo.app}}, allowed is {{end}} of the one before"
-            ),
-            (
-                "{{each demo.app}}\n{{hots}}\n{{end}}",
-                "line 2: found {{hots}}, allowed is appid, zone, hostname, version, scheme, "
-                    + "host, port, weight and meta KEY"
-            ),
-        ])
-        func `what is wrong in a template is said before anything is written`(
-            _ text: String, _ problem: String
-        ) throws {
+        @Test func `what is wrong in a template is said before anything is written`() throws {
             let folder = try TemporaryFolder()
-            try folder.write("in", text)
-            let ended = try ClientCommandTests.run(
-                Self.words + [
-                    "--template", folder.path(of: "in"), "--output", folder.path(of: "out"),
-                ])
+            try folder.write("in", "x\n{{end}}")
+            let (source, out) = (folder.path(of: "in"), folder.path(of: "out"))
+            let words = Self.words + ["--template", source, "--output"]
+            let ended = try ClientCommandTests.run(words + [out])
             #expect(ended.code == 4)
-            #expect(ended.errors == "\(folder.path(of: "in")): \(problem)\n")
+            #expect(
+                ended.errors
+                    == "\(source): line 2: found {{end}}, allowed is {{each APPID}} before it\n")
+            let odd = try ClientCommandTests.run(Self.words + ["--template", out, "--output", out])
+            #expect(odd.errors == "\(out): cannot be read: No such file or directory\n")
+            try folder.write("in", "x")
+            let device = try ClientCommandTests.run(words + ["/dev/null"])
+            #expect((device.code, device.errors) == (4, "/dev/null: it is no regular file\n"))
+        }
+
+        @Test func `a link stays a link, and a file its mode`() throws {
+            let node = try NodeProcess()
+            let folder = try TemporaryFolder()
+            try folder.write("in", Self.template)
+            try folder.write("real", "")
+            let (real, link) = (folder.path(of: "real"), folder.path(of: "link"))
+            let mode: [FileAttributeKey: Any] = [.posixPermissions: 0o640]
+            try FileManager.default.setAttributes(mode, ofItemAtPath: real)
+            try FileManager.default.createSymbolicLink(
+                atPath: link, withDestinationPath: "real")
+            let watch = try ClientCommandTests.start(
+                Self.words + ["--template", folder.path(of: "in"), "--output", link], node)
+            #expect(try node.register("a").code == 0)
+            let isWritten = eventually {
+                FileManager.default.contents(atPath: real).map { $0.count > 20 } ?? false
+            }
+            #expect(isWritten)
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == "real")
+            let kept = try FileManager.default.attributesOfItem(atPath: real)[.posixPermissions]
+            #expect(kept as? Int == 0o640)
+            watch.send(SIGTERM)
+            _ = watch.waitForEnd(within: 5)
+        }
+
+        @Test func `it ends when nobody reads what it prints`() throws {
+            let node = try NodeProcess()
+            let program = try ChildProcess.discovery()
+            let words = (Self.words + ["--json", "--server", "127.0.0.1:\(node.port)"])
+                .joined(separator: " ")
+            let shell = try ChildProcess(
+                "/bin/bash", ["-c", "set -o pipefail; \(program) \(words) | head -1"])
+            #expect(try node.register("a").code == 0)
+            #expect(eventually { shell.output.lines.count == 1 })
+            var count = 0
+            let hasEnded = try eventually(within: 10) {
+                count += 1
+                _ = try node.register("h\(100 + count)")
+                return shell.waitForEnd(within: 0.05) != .none
+            }
+            #expect(hasEnded && shell.ending == .exited(141))
+        }
+
+        @Test func `what the registry refuses for ever ends it`() throws {
+            let node = try NodeProcess()
+            let ended = try ClientCommandTests.run(
+                ["watch", "a\u{1}"] + ClientCommandTests.place, node)
+            #expect(ended.code == 2)
+            #expect(
+                ended.errors
+                    == "the registry answered -400: appid must not contain control characters\n")
         }
 
         private static let nginx = "/usr/sbin/nginx"

@@ -31,7 +31,7 @@ struct BalanceCommand: ClientCommand {
         let answer = try server.makeCaller().get(
             .balance, [("env", try env.required()), ("appid", app), ("zone", zone)]
         ).checked("no instances of \(app)")
-        if server.json { return server.show(answer.data) }
+        if server.json { return try server.show(answer.data) }
         var table = TextTable("ZONE", "HOSTNAME", "WEIGHT", "SHARE", "ADDRS")
         let total = max(1, answer.data["total_weight"].integer)
         for row in answer.data["instances"].items {
@@ -40,7 +40,7 @@ struct BalanceCommand: ClientCommand {
                 Self.percent(row["weight"].integer, of: total),
                 row["addrs"].items.map(\.text).joined(separator: " "))
         }
-        table.show()
+        try table.show()
     }
 
     /// With one digit behind the point.

@@ -31,17 +31,31 @@ struct ChildProgram {
         self.id = id
     }
 
-    /// Nil while it runs. Once.
-    func endingIfAny() -> Int32? { ending(WNOHANG) }
+    /// The exit code of this program once it has ended, as a shell would say it; nil while it runs.
+    /// Takes orphans in passing, which the first process of a container inherits. Once after the
+    /// end.
+    func reap() -> Int32? {
+        while true {
+            var status: Int32 = 0
+            let found = unsafe waitpid(-1, &status, WNOHANG)
+            if found == id { return ChildProgram.code(of: status) }
+            if found > 0 || (found < 0 && errno == EINTR) { continue }
+            // Nobody there: somebody else has taken it.
+            return found == 0 ? nil : ChildProgram.lost
+        }
+    }
 
-    func waitForEnding() -> Int32 { ending(0) ?? -1 }
-
-    /// What a shell would say: the exit code, or 128 and the signal.
-    private func ending(_ options: Int32) -> Int32? {
+    func waitForEnding() -> Int32 {
         var status: Int32 = 0
         var found: pid_t
-        repeat { found = unsafe waitpid(id, &status, options) } while found < 0 && errno == EINTR
-        if found == 0 { return nil }
+        repeat { found = unsafe waitpid(id, &status, 0) } while found < 0 && errno == EINTR
+        return found == id ? ChildProgram.code(of: status) : ChildProgram.lost
+    }
+
+    /// Of a program whose end nobody has seen.
+    private static let lost: Int32 = 255
+
+    private static func code(of status: Int32) -> Int32 {
         let signal = status & 0x7F
         return signal == 0 ? status >> 8 & 0xFF : 128 + signal
     }

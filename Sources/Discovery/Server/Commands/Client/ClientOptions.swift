@@ -19,23 +19,32 @@ struct ServerOptions: ParsableArguments {
         try NodeCaller(try ServerOptions.nodes(server))
     }
 
-    static func nodes(_ given: String?) throws(CommandFailure) -> [Endpoint] {
-        let text = given ?? Environment["DISCOVERY_SERVER"] ?? "127.0.0.1:7171"
+    /// The nodes to ask; `server` is what `--server` says.
+    static func nodes(_ server: String?) throws(CommandFailure) -> [Endpoint] {
+        let text = server ?? Environment["DISCOVERY_SERVER"] ?? "127.0.0.1:7171"
+        return try addresses(text, of: "--server or DISCOVERY_SERVER")
+    }
+
+    /// Comma-joined addresses; `option` is what gave them.
+    static func addresses(
+        _ text: String, of option: String
+    ) throws(CommandFailure) -> [Endpoint] {
         var nodes: [Endpoint] = []
         for item in text.split(separator: ",") {
             guard let node = Endpoint(String(item)), !node.isWildcard, node.port > 0 else {
-                throw .broken(
-                    "--server or DISCOVERY_SERVER: found \"\(item)\", allowed is \(Rule.address)")
+                throw .broken("\(option): found \"\(item)\", allowed is \(Rule.address)")
             }
             nodes.append(node)
         }
         guard !nodes.isEmpty else {
-            throw .broken("--server or DISCOVERY_SERVER: found nothing, allowed is \(Rule.address)")
+            throw .broken("\(option): found nothing, allowed is \(Rule.address)")
         }
         return nodes
     }
 
-    func show(_ tree: JSONTree) { StandardStream.output.write(line: tree.json) }
+    func show(_ tree: JSONTree) throws(CommandFailure) {
+        try CommandOutput.write(line: tree.json)
+    }
 }
 
 /// The environment an app is in.

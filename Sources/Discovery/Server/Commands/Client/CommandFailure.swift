@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import DiscoveryWire
 
 /// Why a command did not do what it was asked, with the exit code that scripts tell it by.
 enum CommandFailure: Error, Equatable, CustomStringConvertible {
@@ -48,7 +49,8 @@ extension ClientCommand {
         do throws(CommandFailure) {
             try carryOut()
         } catch {
-            if !error.description.isEmpty { StandardStream.error.write(line: error.description) }
+            let lines = error.description.split(separator: "\n").map { Message.shown(String($0)) }
+            for line in lines { StandardStream.error.write(line: line) }
             throw error.exitCode
         }
     }

@@ -44,11 +44,12 @@ struct FetchCommand: ClientCommand {
         if let zone { fields.append(("zone", zone)) }
         fields += apps.map { ("appid", $0) }
         let answer = try server.makeCaller().get(.fetchs, fields).checked("")
-        let missing = apps.filter { answer.data[$0] == .null }
+        let table = InstanceTable(answer.data)
+        let missing = apps.filter { table.counts[$0] == nil }
         if server.json {
-            server.show(answer.data)
+            try server.show(answer.data)
         } else {
-            InstanceTable(answer.data).show()
+            try table.show()
         }
         if !missing.isEmpty {
             throw .nothing("no instances of \(missing.joined(separator: ", "))")
@@ -59,13 +60,16 @@ struct FetchCommand: ClientCommand {
 /// The instances in the `data` of fetchs or polls.
 struct InstanceTable {
     private var table = TextTable("APP", "ZONE", "HOSTNAME", "STATUS", "WEIGHT", "VERSION", "ADDRS")
-    private(set) var count = 0
+    /// By app, of those that have instances.
+    private(set) var counts: [String: Int] = [:]
 
     init(_ data: JSONTree) {
         for app in data.members {
-            for zone in app.value["instances"].members {
+            // A node set up for brpc has the map under the other name.
+            let zones = app.value["instances"].members + app.value["zone_instances"].members
+            for zone in zones {
                 for instance in zone.value.items {
-                    count += 1
+                    counts[app.name, default: 0] += 1
                     table.add(
                         app.name, zone.name, instance["hostname"].text,
                         instance["status"].integer == 1 ? "up" : "waiting",
@@ -80,7 +84,7 @@ struct InstanceTable {
     private static func orDash(_ text: String) -> String { text.isEmpty ? "-" : text }
 
     /// Nothing, not even a head, if there are none.
-    func show() {
-        if count > 0 { table.show() }
+    func show() throws(CommandFailure) {
+        if !counts.isEmpty { try table.show() }
     }
 }

@@ -5,7 +5,7 @@ internal import Synchronization
 
 /// Asks the nodes of a registry, for commands: one after the other until one answers. Its caller
 /// waits.
-final class NodeCaller {
+final class NodeCaller: Sendable {
     /// What a node answered.
     struct Answer {
         let node: Endpoint
@@ -13,10 +13,15 @@ final class NodeCaller {
         let message: String
         let tree: JSONTree
 
+        /// Protected, or over a limit: another node may do it.
+        var isElsewhere: Bool { code == -500 || code == -503 }
+
         var data: JSONTree { tree["data"] }
     }
 
     private let nodes: [Endpoint]
+    /// The one that answered last, which is asked first.
+    private let present = Atomic(0)
     private let group: LoopGroup
     /// No answer of a registry with millions of instances is larger.
     private static let replyBytesMax = 1 << 30
@@ -56,7 +61,10 @@ final class NodeCaller {
     ) throws(CommandFailure) -> Answer {
         let form = FormText.join(fields)
         var failures: [String] = []
-        for node in nodes {
+        var refusal: Answer?
+        for place in nodes.indices {
+            let index = (present.load(ordering: .relaxed) + place) % nodes.count
+            let node = nodes[index]
             var call = OutgoingCall(
                 id: 0, host: node.host, port: node.port, method: method, target: route.path,
                 timeoutMilliseconds: seconds * 1000, replyBytesMax: NodeCaller.replyBytesMax)
@@ -67,11 +75,18 @@ final class NodeCaller {
             default: if !form.isEmpty { call.target += "?\(form)" }
             }
             do throws(CommandFailure) {
-                return try read(carryOut(call), of: node)
+                let answer = try read(carryOut(call), of: node)
+                if !answer.isElsewhere {
+                    present.store(index, ordering: .relaxed)
+                    return answer
+                }
+                refusal = answer
             } catch {
+                guard case .unreachable = error else { throw error }
                 failures.append("\(node): \(error)")
             }
         }
+        if let refusal { return refusal }
         throw .unreachable(failures.joined(separator: "\n"))
     }
 
@@ -102,13 +117,19 @@ final class NodeCaller {
         case .failure(let failure): throw .unreachable("\(failure)")
         case .success(let reply):
             guard reply.status == 200 else {
+                // The request was not one for a registry, or not for this one.
+                if (400..<500).contains(reply.status) {
+                    let text = String(decoding: reply.body.prefix(200), as: UTF8.self)
+                    throw .refused(code: reply.status, message: text)
+                }
                 throw .unreachable("it answers with HTTP status \(reply.status)")
             }
             do throws(Rejection) {
                 let tree = try JSONTree.read(reply.body.span, "its answer")
-                return Answer(
-                    node: node, code: Int(tree["code"].integer), message: tree["message"].text,
-                    tree: tree)
+                guard case .integer(let code) = tree["code"], let code = Int(exactly: code) else {
+                    throw Rejection("its answer is none of a registry")
+                }
+                return Answer(node: node, code: code, message: tree["message"].text, tree: tree)
             } catch {
                 throw .unreachable(error.message)
             }

@@ -21,12 +21,12 @@ struct NodesCommand: ClientCommand {
 
     func carryOut() throws(CommandFailure) {
         let answer = try server.makeCaller().get(.nodes, []).checked("no nodes")
-        if server.json { return server.show(answer.data) }
+        if server.json { return try server.show(answer.data) }
         var table = TextTable("ADDR", "ZONE", "REACHED")
         for node in answer.data.items {
             table.add(
                 node["addr"].text, node["zone"].text, node["status"].integer == 0 ? "yes" : "no")
         }
-        table.show()
+        try table.show()
     }
 }

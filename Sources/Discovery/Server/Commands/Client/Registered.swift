@@ -1,101 +1,158 @@
-internal import DiscoveryHTTP
 internal import DiscoveryWire
-import Glibc
+internal import Dispatch
+internal import Synchronization
 
-/// The registration of a program that another one runs. Nothing here throws: the program goes on
-/// whatever the registry does, and what went wrong is told once.
-final class Registered {
-    private let caller: NodeCaller
+/// The registration of a program that another one runs, kept in a thread of its own: the one that
+/// takes signals never waits for the registry longer than it wants to. Nothing here throws: the
+/// program goes on whatever the registry does, and what went wrong is told once.
+final class Registered: Sendable {
+    private enum Wish { case keep, waiting, gone }
+
     private let key: [(String, String)]
     private let content: [(String, String)]
     /// Where the program has to listen before it is shown to anybody.
-    private let port: Endpoint?
-    private var isRegistered = false
-    private var complaint = ""
+    private let place: Endpoint
+    private let caller: NodeCaller
+    private let wish = Mutex(Wish.keep)
+    /// Signalled with every new wish.
+    private let wished = DispatchSemaphore(value: 0)
+    private let hasSetWaiting = DispatchSemaphore(value: 0)
+    private let hasGone = DispatchSemaphore(value: 0)
+    private let queue = DispatchQueue(label: "discovery.run")
+
+    /// As all clients in the field; the lease is three times as long.
+    private static let renewSeconds = 30
+    private static let probeMilliseconds = 100
+    private static let retryMilliseconds = 1000
+    /// A port that is closed for so long deserves a word.
+    private static let patienceMilliseconds = 10_000
 
     init(_ run: RunCommand, _ caller: NodeCaller) throws(CommandFailure) {
-        self.caller = caller
         key = try run.instance.fields()
         content =
             [("version", run.version), ("metadata", Pair.json(run.meta))]
             + run.addr.map { ("addrs", $0) }
-        guard let first = run.addr.first, let scheme = first.firstRange(of: "://"),
-            let end = Endpoint(
-                String(first[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" }))
-        else {
+        guard let place = run.addr.first.flatMap(Registered.place) else {
             throw .broken(
                 "--addr: found \"\(run.addr.first ?? "")\", allowed is an address like "
                     + "\"http://10.0.0.1:8080\"")
         }
-        port = end
+        self.place = place
+        self.caller = caller
     }
 
-    /// Whether the program takes connections already.
-    func acceptsConnections() -> Bool {
-        guard let port else { return true }
-        return Probe.accepts(port)
+    /// Host and port of an address with its scheme.
+    private static func place(of address: String) -> Endpoint? {
+        guard let scheme = address.firstRange(of: "://") else { return nil }
+        let rest = address[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" }
+        return Endpoint(String(rest)).flatMap { $0.port > 0 && !$0.isWildcard ? $0 : nil }
     }
 
-    /// Whether the registry has it.
-    func register() -> Bool {
-        isRegistered = post(.register, key + content + [("status", "1")]) == 0
-        return isRegistered
+    // MARK: For who takes the signals
+
+    /// Begins to look for the program's port.
+    func begin() { queue.async { [self] in keep() } }
+
+    /// Whether the registry has taken it out of traffic within the time.
+    func setWaiting(within seconds: Int) -> Bool {
+        make(.waiting)
+        return hasSetWaiting.wait(timeout: .now() + .seconds(seconds)) == .success
     }
 
-    func renew() {
-        if post(.renew, key) == -404 { _ = register() }
+    func beginCancel() { make(.gone) }
+
+    /// Returns when it is cancelled, or its time is over: then its lease ends it.
+    func cancel(within seconds: Int) {
+        make(.gone)
+        _ = hasGone.wait(timeout: .now() + .seconds(seconds))
     }
 
-    /// Consumers do not see it from now on.
-    func drain() { _ = post(.set, key + [("status", "2")]) }
-
-    func cancel() {
-        if isRegistered { _ = post(.cancel, key) }
-        isRegistered = false
+    private func make(_ new: Wish) {
+        wish.withLock { $0 = new }
+        wished.signal()
     }
 
-    private func post(_ route: Route, _ fields: [(String, String)]) -> Int? {
-        var failure = ""
-        var code: Int?
-        do throws(CommandFailure) {
-            let answer = try caller.post(route, fields, seconds: 3)
-            code = answer.code
-            if answer.code != 0, answer.code != -404 {
-                failure = "\(CommandFailure.refused(code: answer.code, message: answer.message))"
+    // MARK: The registration's own thread
+
+    private func keep() {
+        var post = Post(caller: caller, key: key)
+        var due = DispatchTime.now()
+        var probes = 0
+        while true {
+            _ = wished.wait(timeout: due)
+            switch wish.withLock({ $0 }) {
+            case .gone:
+                if post.mayBeRegistered { _ = post.send(.cancel) }
+                hasGone.signal()
+                return
+            case .waiting:
+                if post.mayBeRegistered, post.send(.set, [("status", "2")]) == 0 {
+                    hasSetWaiting.signal()
+                }
+                // Nobody is renewed any more, and nobody is registered again.
+                due = .distantFuture
+            case .keep:
+                due = .now() + .milliseconds(advance(&post, &probes))
             }
-        } catch {
-            failure = "\(error)"
         }
-        if failure != complaint, !failure.isEmpty {
-            StandardStream.error.write(line: "discovery run: \(route.name): \(failure)")
-        }
-        complaint = failure
-        return code
     }
-}
 
-/// Tries a connection.
-enum Probe {
-    static func accepts(_ address: Endpoint) -> Bool {
-        var hints = unsafe addrinfo()
-        unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        var found: UnsafeMutablePointer<addrinfo>?
-        guard unsafe getaddrinfo(address.host, "\(address.port)", &hints, &found) == 0 else {
-            return false
+    /// A step towards a registration that lives; milliseconds to the next.
+    private func advance(_ post: inout Post, _ probes: inout Int) -> Int {
+        if post.isRegistered {
+            let code = post.send(.renew)
+            if code == -404 { return register(&post) }
+            return code == nil ? Registered.retryMilliseconds : Registered.renewSeconds * 1000
         }
-        defer { unsafe freeaddrinfo(found) }
-        var next = unsafe found
-        while let entry = unsafe next {
-            let descriptor = unsafe socket(
-                entry.pointee.ai_family, entry.pointee.ai_socktype | Int32(SOCK_CLOEXEC.rawValue), 0
-            )
-            guard descriptor >= 0 else { return false }
-            defer { close(descriptor) }
-            if unsafe connect(descriptor, entry.pointee.ai_addr, entry.pointee.ai_addrlen) == 0 {
-                return true
+        guard Probe.accepts(place, withinMilliseconds: Registered.probeMilliseconds * 2) else {
+            probes += 1
+            if probes * Registered.probeMilliseconds == Registered.patienceMilliseconds {
+                StandardStream.error.write(
+                    line: "discovery run: \(place) does not accept connections yet")
             }
-            unsafe next = entry.pointee.ai_next
+            return Registered.probeMilliseconds
         }
-        return false
+        return register(&post)
+    }
+
+    private func register(_ post: inout Post) -> Int {
+        post.isRegistered = post.send(.register, content + [("status", "1")]) == 0
+        return post.isRegistered ? Registered.renewSeconds * 1000 : Registered.retryMilliseconds
+    }
+
+    private struct Post {
+        let caller: NodeCaller
+        let key: [(String, String)]
+        var isRegistered = false
+        /// A register whose answer was lost may have been taken.
+        private(set) var mayBeRegistered = false
+        private var complaint = ""
+
+        init(caller: NodeCaller, key: [(String, String)]) {
+            self.caller = caller
+            self.key = key
+        }
+
+        /// Nil if no node answers.
+        mutating func send(_ route: Route, _ fields: [(String, String)] = []) -> Int? {
+            if route == .register { mayBeRegistered = true }
+            var failure = ""
+            var code: Int?
+            do throws(CommandFailure) {
+                let answer = try caller.post(route, key + fields, seconds: 2)
+                code = answer.code
+                if answer.code != 0, answer.code != -404 {
+                    failure = "the registry answered \(answer.code): \(answer.message)"
+                }
+            } catch {
+                failure = "\(error)"
+            }
+            if failure != complaint, !failure.isEmpty {
+                StandardStream.error.write(
+                    line: "discovery run: \(route.name): \(Message.shown(failure))")
+            }
+            complaint = failure
+            return code
+        }
     }
 }

@@ -9,22 +9,27 @@ struct RunCommand: ClientCommand {
         discussion: """
             Starts the program, waits until its port accepts connections, registers it and renews \
             it. When the program ends, it is cancelled at once, and the exit code is the \
-            program's. On SIGTERM and SIGINT its status is set to waiting, so that consumers leave \
-            it; after --drain it is cancelled and gets the signal itself.
+            program's. On SIGTERM, SIGINT and SIGQUIT its status is set to waiting, so that \
+            consumers leave it; after --drain, or at a second signal, it is cancelled and gets the \
+            signal itself. A registry that does not answer delays that by 4 s at most. Ctrl-C \
+            reaches the program directly, and it is cancelled at once. SIGHUP, SIGUSR1 and SIGUSR2 \
+            are passed on.
 
             EXAMPLE
               $ discovery run --appid demo.hello --env dev --zone sh001 \\
                   --addr http://10.0.0.1:8080 -- python3 -m http.server 8080
 
             EXIT CODES
-              those of the program; 128 and the signal that ended it; 4 if it cannot be started
+              those of the program; 128 and the signal that ended it; 4 if it cannot be started or \
+            a setting is wrong; 64 usage
             """)
 
     @OptionGroup var instance: InstanceOptions
 
     @Option(
         help: ArgumentHelp(
-            "Address with its scheme; repeat it for each.", valueName: "http://host:port"))
+            "Address with its scheme; repeat it for each. The first one's port is waited for.",
+            valueName: "http://host:port"))
     var addr: [String]
 
     @Option(help: ArgumentHelp("Version of the program.", valueName: "text"))
@@ -35,7 +40,7 @@ struct RunCommand: ClientCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How long consumers have to leave before the program is stopped.",
+            "How long consumers have to leave before the program is stopped, up to 600000.",
             valueName: "milliseconds"))
     var drain = 1000
 
@@ -50,55 +55,69 @@ struct RunCommand: ClientCommand {
         help: ArgumentHelp("The program and its arguments, behind --.", valueName: "program"))
     var program: [String]
 
-    /// As all clients in the field; the lease is three times as long.
-    private static let renewSeconds = 30
-    private static let portPollMilliseconds = 100
-    private static let retryMilliseconds = 1000
-
     func validate() throws {
         if program.isEmpty { throw ValidationError("a program is needed, behind --") }
+        guard (0...600_000).contains(drain) else {
+            throw ValidationError("--drain: allowed is a whole number from 0 to 600000")
+        }
     }
 
     func carryOut() throws(CommandFailure) {
-        // Blocked in every thread that starts from here on; taken one by one below.
-        var signals = sigset_t()
-        unsafe sigemptyset(&signals)
-        for signal in [SIGTERM, SIGINT, SIGCHLD] { unsafe sigaddset(&signals, signal) }
-        unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
-        let caller = try NodeCaller(try ServerOptions.nodes(server))
-        let registration = try Registered(self, caller)
+        // Before the first thread starts: all of them leave these signals to this one.
+        let signals = SignalQueue()
+        let registration = try Registered(self, try NodeCaller(try ServerOptions.nodes(server)))
         let child = try ChildProgram(program)
+        registration.begin()
         let code = follow(child, registration, signals)
-        registration.cancel()
+        registration.cancel(within: RunCommand.answerSeconds)
         if code != 0 { throw .ended(code) }
     }
 
+    /// How long the registry has to answer a status, and how long a cancel.
+    private static let answerSeconds = 2
+
     /// Until the child has ended; its exit code.
     private func follow(
-        _ child: ChildProgram, _ registration: Registered, _ signals: sigset_t
+        _ child: ChildProgram, _ registration: Registered, _ signals: SignalQueue
     ) -> Int32 {
-        var isRegistered = false
-        var pause = RunCommand.portPollMilliseconds
-        var signals = signals
+        var isLeaving = false
         while true {
-            var time = timespec(tv_sec: pause / 1000, tv_nsec: pause % 1000 * 1_000_000)
-            let signal = unsafe sigtimedwait(&signals, nil, &time)
-            if let code = child.endingIfAny() { return code }
-            if signal == SIGTERM || signal == SIGINT {
-                if isRegistered {
-                    registration.drain()
-                    usleep(UInt32(clamping: max(0, drain)) * 1000)
-                    registration.cancel()
+            let signal = signals.next(before: nil)
+            if let code = child.reap() { return code }
+            guard let signal else { continue }
+            switch signal.number {
+            case SIGTERM, SIGINT, SIGQUIT:
+                if isLeaving {
+                    kill(child.id, signal.number)
+                    continue
                 }
-                kill(child.id, signal)
-                return child.waitForEnding()
-            }
-            if isRegistered {
-                if signal < 0 { registration.renew() }
-            } else if registration.acceptsConnections() {
-                isRegistered = registration.register()
-                pause = isRegistered ? RunCommand.renewSeconds * 1000 : RunCommand.retryMilliseconds
+                isLeaving = true
+                if signal.isFromTerminal {
+                    // The program is about to end already.
+                    registration.beginCancel()
+                    continue
+                }
+                if let code = drain(child, registration, signals) { return code }
+                registration.cancel(within: RunCommand.answerSeconds)
+                kill(child.id, signal.number)
+            case SIGHUP, SIGUSR1, SIGUSR2:
+                if !signal.isFromTerminal { kill(child.id, signal.number) }
+            default: break
             }
         }
+    }
+
+    /// Lets consumers leave. The exit code if the child ends meanwhile.
+    private func drain(
+        _ child: ChildProgram, _ registration: Registered, _ signals: SignalQueue
+    ) -> Int32? {
+        // Where the registry has not heard of it there is nobody to wait for.
+        guard registration.setWaiting(within: RunCommand.answerSeconds) else { return nil }
+        let end = Clocks.monotonic + UInt64(drain) * 1_000_000
+        while let signal = signals.next(before: end) {
+            if let code = child.reap() { return code }
+            if [SIGTERM, SIGINT, SIGQUIT].contains(signal.number) { return nil }
+        }
+        return child.reap()
     }
 }

@@ -1,11 +1,12 @@
+internal import DiscoveryCore
 internal import DiscoveryWire
 
 /// The text of `discovery watch --template`.
 struct Template {
     /// An instance, as the words of a template.
     struct Row: Equatable {
-        var words: [String: String]
-        var metadata: [String: String]
+        let words: [String: String]
+        let metadata: [String: String]
 
         /// Nil without an address of the scheme.
         init?(app: String, _ instance: JSONTree, scheme: String) {
@@ -18,13 +19,21 @@ struct Template {
             metadata = Dictionary(
                 instance["metadata"].members.map { ($0.name, $0.value.text) }
             ) { $1 }
-            let weight = instance["weight"].integer
+            // The final one where the registry has calculated it.
+            let final = instance["weight"].integer
+            let own = Balancing.weight((metadata["weight"] ?? "").utf8.span)
             words = [
                 "appid": app, "zone": instance["zone"].text,
                 "hostname": instance["hostname"].text, "version": instance["version"].text,
-                "scheme": scheme, "host": end.host, "port": "\(end.port)",
-                "weight": weight > 0 ? "\(weight)" : metadata["weight"] ?? "10",
+                "scheme": scheme, "host": end.host.contains(":") ? "[\(end.host)]" : end.host,
+                "port": "\(end.port)",
+                "weight": "\(min(final > 0 ? final : own, Balancing.weightMax))",
             ]
+        }
+
+        fileprivate func value(of word: String) -> String {
+            word.hasPrefix("meta ")
+                ? metadata[String(word.dropFirst("meta ".count))] ?? "" : words[word] ?? ""
         }
     }
 
@@ -45,7 +54,7 @@ struct Template {
 
     init(_ text: String, apps: [String]) {
         var inner: (app: String, lines: [String])?
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         for (index, line) in lines.enumerated() where problem == nil {
             let word = Template.onlyWord(line)
             if let word, word.hasPrefix("each ") {
@@ -60,14 +69,17 @@ struct Template {
                     note(index, "end", "{{each APPID}} before it")
                 }
                 inner = nil
-            } else if inner != nil {
-                if let unknown = Template.unknownWord(in: line) {
-                    let known = Template.words.joined(separator: ", ")
-                    note(index, unknown, "\(known) and meta KEY")
-                }
-                inner?.lines.append(String(line))
             } else {
-                parts.append(.line(String(line)))
+                for word in Template.words(in: line) {
+                    if inner == nil {
+                        note(index, word, "{{each APPID}}, and words behind it")
+                    } else if !Template.words.contains(word), !word.hasPrefix("meta ") {
+                        let known = Template.words.joined(separator: ", ")
+                        note(index, word, "\(known) and meta KEY")
+                    }
+                }
+                if inner == nil { parts.append(.line(String(line))) }
+                inner?.lines.append(String(line))
             }
         }
         if let inner, problem == nil {
@@ -79,36 +91,69 @@ struct Template {
         problem = problem ?? "line \(line + 1): found {{\(found)}}, allowed is \(allowed)"
     }
 
-    func text(_ rows: [String: [Row]]) -> String {
+    /// What it says, and which rows it says nothing of, because they would say something else.
+    struct Filled: Equatable {
+        var text = ""
+        var leftOut: [String] = []
+        /// Parts without a row.
+        var emptyApps: [String] = []
+    }
+
+    /// `isRaw`: values stand in it whatever they hold.
+    func filled(_ rows: [String: [Row]], isRaw: Bool) -> Filled {
+        var filled = Filled()
         var lines: [String] = []
         for part in parts {
             switch part {
             case .line(let line): lines.append(line)
             case .each(let app, let inner):
+                let used = Set(inner.flatMap { Template.words(in: $0[...]) }).sorted()
+                var count = 0
                 for row in rows[app] ?? [] {
+                    let odd = used.first { !Template.isSafe(row.value(of: $0)) }
+                    if let odd, !isRaw {
+                        filled.leftOut.append(
+                            "\(app) \(row.value(of: "hostname")): {{\(odd)}} holds "
+                                + Message.shown(row.value(of: odd)))
+                        continue
+                    }
+                    count += 1
                     lines += inner.map { Template.filled($0) { row.value(of: $0) } }
                 }
+                if count == 0 { filled.emptyApps.append(app) }
             }
         }
-        return lines.joined(separator: "\n")
+        filled.text = lines.joined(separator: "\n")
+        return filled
+    }
+
+    /// What means nothing in any configuration: a provider chooses these values, and is not to
+    /// write the file.
+    private static func isSafe(_ value: String) -> Bool {
+        value.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                true
+            default: "._:/@+%=,-[]".utf8.contains(byte)
+            }
+        }
     }
 
     /// The word of a line that is nothing else: `{{end}}`.
     private static func onlyWord(_ line: Substring) -> String? {
-        let line = line.drop { $0 == " " || $0 == "\t" }
-        guard line.hasPrefix("{{"), let end = line.firstRange(of: "}}"),
-            line[end.upperBound...].allSatisfy(\.isWhitespace)
-        else { return nil }
-        return String(line[..<end.lowerBound].dropFirst(2))
+        let words = words(in: line)
+        let rest = filled(String(line)) { _ in "" }
+        return words.count == 1 && rest.allSatisfy(\.isWhitespace) ? words[0] : nil
     }
 
-    private static func unknownWord(in line: Substring) -> String? {
-        var unknown: String?
+    private static func words(in line: Substring) -> [String] {
+        var words: [String] = []
         _ = filled(String(line)) { word in
-            if !words.contains(word), !word.hasPrefix("meta ") { unknown = unknown ?? word }
+            words.append(word)
             return ""
         }
-        return unknown
+        return words
     }
 
     /// The line with every `{{word}}` replaced.
@@ -119,19 +164,10 @@ struct Template {
             let end = rest[start.upperBound...].firstRange(of: "}}")
         {
             out += rest[..<start.lowerBound]
-            out += value(String(rest[start.upperBound..<end.lowerBound]))
+            let word = rest[start.upperBound..<end.lowerBound].drop { $0 == " " }
+            out += value(String(word.reversed().drop { $0 == " " }.reversed()))
             rest = rest[end.upperBound...]
         }
         return out + rest
-    }
-}
-
-extension Template.Row {
-    /// Line ends in it would break the file's lines apart.
-    fileprivate func value(of word: String) -> String {
-        let value =
-            word.hasPrefix("meta ")
-            ? metadata[String(word.dropFirst("meta ".count))] ?? "" : words[word] ?? ""
-        return value.filter { !$0.isNewline }
     }
 }

@@ -1,10 +1,13 @@
-/// Columns as wide as what is in them, for people.
+internal import DiscoveryWire
+
+/// Columns as wide as what is in them, for people. What comes from the registry may hold anything;
+/// a terminal gets none of it that is not printable.
 struct TextTable {
     private var rows: [[String]]
 
     init(_ head: String...) { rows = [head] }
 
-    mutating func add(_ row: String...) { rows.append(row) }
+    mutating func add(_ row: String...) { rows.append(row.map { Message.shown($0) }) }
 
     var lines: [String] {
         var widths = [Int](repeating: 0, count: rows[0].count)
@@ -25,7 +28,7 @@ struct TextTable {
         }
     }
 
-    func show() {
-        for line in lines { StandardStream.output.write(line: line) }
+    func show() throws(CommandFailure) {
+        for line in lines { try CommandOutput.write(line: line) }
     }
 }

@@ -8,7 +8,8 @@ struct TopCommand: ClientCommand {
         abstract: "Show what nodes are doing: a live view.",
         discussion: """
             From the metrics of each node, which it serves on its admin address: on loopback, \
-            unless [admin] listen says otherwise. Rates are those of the last interval. Ctrl-C ends it.
+            unless [admin] listen says otherwise. Rates are those of the last interval. Ctrl-C \
+            ends it.
 
             EXAMPLE
               $ discovery top
@@ -43,15 +44,16 @@ struct TopCommand: ClientCommand {
     private static let clear = "\u{1B}[H\u{1B}[2J"
 
     func carryOut() throws(CommandFailure) {
-        let addresses = try ServerOptions.nodes(
-            admin ?? Environment["DISCOVERY_ADMIN"] ?? "127.0.0.1:7172")
+        let addresses = try ServerOptions.addresses(
+            admin ?? Environment["DISCOVERY_ADMIN"] ?? "127.0.0.1:7172",
+            of: "--admin or DISCOVERY_ADMIN")
         let caller = try NodeCaller([])
         var before = look(addresses, caller)
         while true {
             sleep(UInt32(once ? 1 : interval))
             let now = look(addresses, caller)
             let text = TopView(before: before, now: now).lines.joined(separator: "\n")
-            StandardStream.output.write(line: once ? text : TopCommand.clear + text)
+            try CommandOutput.write(line: once ? text : TopCommand.clear + text)
             if once {
                 if now.allSatisfy({ $0.samples == nil }) {
                     throw .unreachable(now.map(\.failure).joined(separator: "\n"))

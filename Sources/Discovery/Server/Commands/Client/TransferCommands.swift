@@ -20,16 +20,12 @@ struct ExportCommand: ClientCommand {
     @Option(help: ArgumentHelp("Only this environment. Default: all.", valueName: "name"))
     var env: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "Node to ask; several, comma-joined. Default: DISCOVERY_SERVER, else 127.0.0.1:7171.",
-            valueName: "host:port"))
-    var server: String?
+    @OptionGroup var server: ServerOptions
 
     func carryOut() throws(CommandFailure) {
-        let caller = try NodeCaller(try ServerOptions.nodes(server))
+        let caller = try server.makeCaller()
         for held in try HeldInstances(caller).all where env == nil || held["env"].text == env {
-            StandardStream.output.write(line: held.json)
+            try server.show(held)
         }
     }
 }
@@ -78,29 +74,46 @@ struct ImportCommand: ClientCommand {
     func carryOut() throws(CommandFailure) {
         let text: String
         do throws(TextFileError) {
-            text = try TextFile.read(file == "-" ? "/dev/stdin" : file, bytesMax: 1 << 30)
+            text = try TextFile.read(file == "-" ? "/proc/self/fd/0" : file, bytesMax: 1 << 30)
         } catch {
             throw .broken("\(file): cannot be read: \(error)")
         }
-        var instances: [JSONTree] = []
-        for (index, line) in text.split(separator: "\n").enumerated() {
+        let instances = try read(text)
+        let caller = try server.makeCaller()
+        for (done, (line, instance)) in instances.enumerated() {
+            do throws(CommandFailure) {
+                _ = try caller.post(.register, Self.fields(instance)).checked("")
+            } catch {
+                let name = HeldInstances.name(of: instance)
+                StandardStream.error.write(
+                    line: "\(file): line \(line): \(Message.shown(name)): not registered, nor any "
+                        + "behind it; \(done) were")
+                throw error
+            }
+        }
+        try CommandOutput.write(
+            line: server.json
+                ? #"{"registered":\#(instances.count)}"# : "registered \(instances.count) instances"
+        )
+    }
+
+    /// With the numbers of their lines.
+    private func read(
+        _ text: String
+    ) throws(CommandFailure) -> [(line: Int, instance: JSONTree)] {
+        var instances: [(line: Int, instance: JSONTree)] = []
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        for (index, line) in lines.enumerated() where !line.allSatisfy(\.isWhitespace) {
             do throws(Rejection) {
-                instances.append(try JSONTree.read(line.utf8.span, "it"))
+                instances.append((index + 1, try JSONTree.read(line.utf8.span, "it")))
             } catch {
                 throw .broken("\(file): line \(index + 1): \(error.message)")
             }
-            guard instances.last?["addrs"].items.isEmpty == false else {
+            guard instances.last?.instance["addrs"].items.isEmpty == false else {
                 throw .broken("\(file): line \(index + 1): it is no instance with addrs")
             }
         }
-        let caller = try server.makeCaller()
-        var done = 0
-        for instance in instances {
-            _ = try caller.post(.register, Self.fields(instance)).checked("")
-            done += 1
-        }
-        StandardStream.output.write(
-            line: server.json ? #"{"registered":\#(done)}"# : "registered \(done) instances")
+        return instances
     }
 
     private static func fields(_ instance: JSONTree) -> [(String, String)] {
@@ -128,7 +141,8 @@ struct DiffCommand: ClientCommand {
               $ discovery diff 10.0.0.1:7171 10.0.0.2:7171
 
             EXIT CODES
-              0 they hold the same   1 they differ   3 one does not answer   64 usage
+              0 they hold the same   1 they differ   2 refused   3 one does not answer
+              4 a setting is wrong   64 usage
             """)
 
     @Argument(help: ArgumentHelp("The one node.", valueName: "host:port"))
@@ -137,31 +151,50 @@ struct DiffCommand: ClientCommand {
     @Argument(help: ArgumentHelp("The other.", valueName: "host:port"))
     var second: String
 
+    @Flag(help: "Print JSON, one object per difference, with both instances.")
+    var json = false
+
     private static let compared = [
         "region", "version", "addrs", "metadata", "status", "dirty_timestamp",
     ]
 
     func carryOut() throws(CommandFailure) {
-        let (left, right) = (try held(first), try held(second))
+        let (left, right) = (
+            try held(first, "the first argument"), try held(second, "the second argument")
+        )
         var differences = 0
         for name in Set(left.keys).union(right.keys).sorted() {
-            switch (left[name], right[name]) {
-            case (let one?, let other?):
-                let fields = DiffCommand.compared.filter { one[$0] != other[$0] }
-                if fields.isEmpty { continue }
-                let details = fields.map { "\($0) \(one[$0].json) \(other[$0].json)" }
-                StandardStream.output.write(
-                    line: "~ \(name): \(details.joined(separator: ", "))")
-            case (_?, nil): StandardStream.output.write(line: "- \(name)")
-            case (nil, _): StandardStream.output.write(line: "+ \(name)")
-            }
+            let (one, other) = (left[name], right[name])
+            let fields = DiffCommand.compared.filter { one?[$0] != other?[$0] }
+            if one != nil, other != nil, fields.isEmpty { continue }
             differences += 1
+            if json {
+                let members = [("first", one), ("second", other)].map {
+                    JSONTree.Member(name: $0, value: $1 ?? .null)
+                }
+                try CommandOutput.write(line: JSONTree.object(members).json)
+            } else {
+                try CommandOutput.write(
+                    line: Message.shown(DiffCommand.line(name, one, other, fields)))
+            }
         }
         if differences > 0 { throw .nothing("") }
     }
 
-    private func held(_ node: String) throws(CommandFailure) -> [String: JSONTree] {
-        let all = try HeldInstances(try NodeCaller(try ServerOptions.nodes(node))).all
+    private static func line(
+        _ name: String, _ one: JSONTree?, _ other: JSONTree?, _ fields: [String]
+    ) -> String {
+        guard let one else { return "+ \(name)" }
+        guard let other else { return "- \(name)" }
+        let details = fields.map { "\($0) \(one[$0].json) \(other[$0].json)" }
+        return "~ \(name): \(details.joined(separator: ", "))"
+    }
+
+    private func held(
+        _ node: String, _ argument: String
+    ) throws(CommandFailure) -> [String: JSONTree] {
+        let nodes = try ServerOptions.addresses(node, of: argument)
+        let all = try HeldInstances(try NodeCaller(nodes)).all
         return Dictionary(all.map { (HeldInstances.name(of: $0), $0) }) { $1 }
     }
 }

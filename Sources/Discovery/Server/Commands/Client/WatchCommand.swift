@@ -10,13 +10,16 @@ struct WatchCommand: ClientCommand {
         discussion: """
             Runs until it is stopped, and goes on through every outage of the registry with what \
             it knows. With --output the file is replaced as a whole, and only if its text is \
-            another; --exec is run after each time, and again at the next change if it fails.
+            another; --exec is run after each time, once at the start, and again if it fails. With \
+            --zone, or ZONE, the file holds the instances that a caller there uses; without, all.
 
             TEMPLATE
               A line with {{each APPID}} begins a part that is repeated for each instance of the \
             app, one with {{end}} ends it. In it stand {{appid}} {{zone}} {{hostname}} {{version}} \
             {{scheme}} {{host}} {{port}} {{weight}} and {{meta KEY}}; host and port are those of \
-            the first address with --scheme. {{weight}} is the final one for a caller in --zone.
+            the first address with --scheme. {{weight}} is the final one for a caller in --zone. \
+            Providers choose these values: an instance is left out if one that is used holds \
+            anything but letters, digits and ._:/@+%=,-[] unless --raw is given.
 
             EXAMPLE
               $ discovery watch demo.hello --env dev --json
@@ -32,7 +35,7 @@ struct WatchCommand: ClientCommand {
     @OptionGroup var env: EnvOptions
 
     @Option(
-        help: ArgumentHelp("Zone of the caller, for weights. Default: ZONE.", valueName: "name"))
+        help: ArgumentHelp("Zone of the caller. Default: ZONE.", valueName: "name"))
     var zone: String?
 
     @Option(help: ArgumentHelp("Of the addresses those with this scheme.", valueName: "name"))
@@ -49,9 +52,12 @@ struct WatchCommand: ClientCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How long the file stays as it is at least, so that a burst of changes is one.",
+            "How long the file stays as it is at least, so that a burst is one; up to 60000.",
             valueName: "milliseconds"))
     var pause = 500
+
+    @Flag(help: "Fill values in whatever they hold.")
+    var raw = false
 
     @OptionGroup var server: ServerOptions
 
@@ -60,6 +66,9 @@ struct WatchCommand: ClientCommand {
             throw ValidationError("--template and --output go together")
         }
         if exec != nil, output == nil { throw ValidationError("--exec needs --output") }
+        guard (0...60_000).contains(pause) else {
+            throw ValidationError("--pause: allowed is a whole number from 0 to 60000")
+        }
     }
 
     func carryOut() throws(CommandFailure) {
@@ -68,17 +77,25 @@ struct WatchCommand: ClientCommand {
         var target = try RenderedFile(self, zone ?? Environment["ZONE"])
         var follower = AppFollower(env: env, apps: apps)
         while true {
-            guard let data = follower.next(caller) else { continue }
-            if var file = target {
-                file.render(follower, caller, env)
-                target = file
-            } else if server.json {
-                server.show(data)
+            let data = try follower.next(caller)
+            if data != nil { target?.noteNews() }
+            target?.advance(follower, caller)
+            guard let data, target == nil else { continue }
+            if server.json {
+                try server.show(data)
             } else {
-                InstanceTable(data).show()
-                StandardStream.output.write(line: "")
+                try show(data)
             }
         }
+    }
+
+    private func show(_ data: JSONTree) throws(CommandFailure) {
+        let table = InstanceTable(data)
+        try table.show()
+        for app in data.members where table.counts[app.name] == nil {
+            try CommandOutput.write(line: "\(Message.shown(app.name)): no instances")
+        }
+        try CommandOutput.write(line: "")
     }
 }
 
@@ -89,6 +106,8 @@ struct AppFollower {
     private(set) var apps: [(name: String, latest: Int64, data: JSONTree)]
     private var isLost = false
     private var pause: UInt32 = 0
+    /// Whose timestamps those of `apps` are.
+    private var node: Endpoint?
 
     /// Polls are held for half a minute.
     private static let pollSeconds = 40
@@ -100,7 +119,8 @@ struct AppFollower {
     }
 
     /// Waits for news of any of them: those that changed, by name; nil if there are none yet.
-    mutating func next(_ caller: NodeCaller) -> JSONTree? {
+    /// Throws only what will not be better the next time.
+    mutating func next(_ caller: NodeCaller) throws(CommandFailure) -> JSONTree? {
         var fields = [("env", env), ("hostname", Machine.current().hostName)]
         for app in apps {
             fields += [("appid", app.name), ("latest_timestamp", "\(app.latest)")]
@@ -110,17 +130,25 @@ struct AppFollower {
             switch answer.code {
             case 0:
                 found()
-                return take(answer.data)
+                return take(answer.data, of: answer.node)
             case -304: found()
             default: throw .refused(code: answer.code, message: answer.message)
             }
         } catch {
-            lost(error)
+            switch error {
+            case .refused(let code, _) where code != -500 && code != -503: throw error
+            default: lost(error)
+            }
         }
         return nil
     }
 
-    private mutating func take(_ data: JSONTree) -> JSONTree? {
+    private mutating func take(_ data: JSONTree, of node: Endpoint) -> JSONTree? {
+        if node != self.node {
+            // Another one's timestamps mean nothing to it: what it has may be older or newer.
+            self.node = node
+            for index in apps.indices { apps[index].latest = 0 }
+        }
         var isNews = false
         for index in apps.indices {
             let news = data[apps[index].name]

@@ -72,7 +72,7 @@ struct RegisterCommand: ClientCommand {
         ]
         fields += addr.map { ("addrs", $0) }
         let answer = try server.makeCaller().post(.register, fields).checked("")
-        if server.json { server.show(answer.tree) }
+        if server.json { try server.show(answer.tree) }
     }
 }
 
@@ -112,7 +112,7 @@ struct SetCommand: ClientCommand {
         if let status { fields.append(("status", status.value)) }
         if !meta.isEmpty { fields.append(("metadata", Pair.json(meta))) }
         let answer = try server.makeCaller().post(.set, fields).checked("no such instance")
-        if server.json { server.show(answer.tree) }
+        if server.json { try server.show(answer.tree) }
     }
 }
 
@@ -138,6 +138,6 @@ struct CancelCommand: ClientCommand {
     func carryOut() throws(CommandFailure) {
         let answer = try server.makeCaller().post(.cancel, try instance.fields())
             .checked("no such instance")
-        if server.json { server.show(answer.tree) }
+        if server.json { try server.show(answer.tree) }
     }
 }
