@@ -12,8 +12,9 @@ struct Shop: Service {
         let logger = Logger(label: "shop")
         let discovery = try DiscoveryClient(
             ClientConfiguration(environment: ProcessInfo.processInfo.environment), logger: logger)
+        // They end in reverse order: what is registered goes before the program that serves it.
         let group = ServiceGroup(
-            services: [discovery, Shop(discovery: discovery)],
+            services: [Shop(discovery: discovery), discovery],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         try await group.run()
     }

@@ -19,7 +19,7 @@ import Testing
         _ instances: [Instance], schedule: [String: [String: Int64]] = [:],
         _ options: Picker.Options = Picker.Options()
     ) -> Picker {
-        let picker = Picker(zone: "z1", options: options)
+        let picker = Picker(zone: "z1", options: options, startsAnywhere: false)
         picker.update(
             Snapshot(
                 appID: "a", instances: instances, latestTimestamp: 1, schedule: schedule))
@@ -125,6 +125,56 @@ import Testing
                 appID: "a", instances: [instance("a"), instance("b")], latestTimestamp: 2,
                 schedule: [:]))
         #expect(picks(picker, 1) == ["b"])
+    }
+
+    private func snapshot(_ instances: [Instance], latest: Int64 = 2) -> Snapshot {
+        Snapshot(appID: "a", instances: instances, latestTimestamp: latest, schedule: [:])
+    }
+
+    @Test func `a list that changes during a call neither keeps its load nor spares its failure`()
+        async
+    {
+        struct Down: Error {}
+        var options = Picker.Options(strategy: .leastLoaded)
+        options.exclusion = .seconds(3600)
+        let first = [instance("a", metadata: ["v": "1"])]
+        let picker = picker(first, options)
+        let second = [instance("a", metadata: ["v": "2"]), instance("b")]
+        await #expect(throws: Down.self) {
+            try await picker.call { _ in
+                picker.update(snapshot(second))
+                throw Down()
+            }
+        }
+        #expect(Set(picks(picker, 4)) == ["b"])
+        // Without the failure the load would have been one; both are equal now.
+        let fair = self.picker(first, Picker.Options(strategy: .leastLoaded))
+        for _ in 0..<50 {
+            do {
+                try await fair.call { _ in fair.update(snapshot(first)) }
+            } catch { Issue.record(error) }
+        }
+        fair.update(snapshot(second))
+        #expect(Set(picks(fair, 60)) == ["a", "b"])
+    }
+
+    @Test func `a zone without the scheme is not balanced to`() {
+        let picker = picker(
+            [
+                instance("a", addresses: ["grpc://a:1"]),
+                instance("b", zone: "z2", addresses: ["http://b:1"]),
+            ], Picker.Options(scheme: "http"))
+        #expect(picks(picker, 1) == ["b"])
+    }
+
+    @Test func `programs that start do not all begin with the same instance`() {
+        let instances = (0..<8).map { instance("h\($0)") }
+        let firsts = (0..<60).compactMap { _ in
+            let picker = Picker(zone: "z1", options: Picker.Options())
+            picker.update(snapshot(instances))
+            return picker.pick()?.host
+        }
+        #expect(Set(firsts).count > 2)
     }
 
     @Test(arguments: [

@@ -16,6 +16,7 @@ final class ScriptedTransport: Transport {
 
     enum Reply: Sendable {
         case body(String)
+        case late(String, Duration)
         /// As if the network were not there.
         case failure
         /// Held until somebody gives the request up.
@@ -72,6 +73,9 @@ final class ScriptedTransport: Transport {
         for continuation in waiting { continuation.resume() }
         switch reply {
         case .body(let text): return Array(text.utf8)
+        case .late(let text, let time):
+            try await Task.sleep(for: time)
+            return Array(text.utf8)
         case .failure: throw Broken()
         case .silence:
             try await Task.sleep(for: time)

@@ -12,15 +12,21 @@ public struct ClientConfiguration: Sendable {
     /// What this program's instances are called; unique among the instances of an app in a zone.
     public var hostname: String
 
-    /// Between two renewals. The registry's lease is three times as long.
+    /// Between two renewals. The registry's lease is 90 s unless its operator has changed it.
     public var renewInterval = Duration.seconds(30)
-    /// How long a poll may take; the registry holds it for a little less. At most 40 s.
+    /// How long a poll may take; the registry is told to hold it for a little less, and holds it
+    /// for 30 s at most unless its operator has changed that.
     public var pollTimeout = Duration.seconds(40)
     /// How long everything else may take at one node before the next one is asked.
     public var requestTimeout = Duration.seconds(3)
     /// After about this long another node is polled, so that one that was restarted gets its part
     /// of the clients again.
     public var switchInterval = Duration.seconds(30 * 60)
+    /// How long the service goes on after it has cancelled what was registered: consumers hear of
+    /// it before this program stops to serve them.
+    public var drainTime = Duration.seconds(1)
+    /// How long the cancels at the end may take together.
+    public var leaveTimeout = Duration.seconds(5)
     /// Bytes that an answer of the registry may have.
     public var answerBytesMax = 256 << 20
 
@@ -41,11 +47,40 @@ public struct ClientConfiguration: Sendable {
             }
             return value
         }
-        let nodes = try required("DISCOVERY_NODES").split(separator: ",").map(String.init)
+        let nodes = try required("DISCOVERY_NODES").split(separator: ",").map {
+            String($0.filter { !$0.isWhitespace })
+        }
         self.init(
             nodes: nodes, env: try required("DEPLOY_ENV"), zone: try required("ZONE"),
             hostname: try required("HOSTNAME"))
         region = environment["REGION"] ?? ""
+    }
+
+    /// Throws `DiscoveryError.misconfigured` with what is wrong.
+    func check() throws {
+        guard !nodes.isEmpty else {
+            throw DiscoveryError.misconfigured("no node of the registry is configured")
+        }
+        for node in nodes {
+            let parts = node.split(separator: ":", omittingEmptySubsequences: false)
+            let port = parts.last.flatMap { UInt16($0) } ?? 0
+            let isPlain = node.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x2F }
+            guard parts.count > 1, parts[0] != "", port > 0, isPlain else {
+                throw DiscoveryError.misconfigured(
+                    "a node is an address like 10.0.0.1:7171, not \"\(node)\"")
+            }
+        }
+        let least = Duration.milliseconds(1)
+        for (name, time) in [
+            ("renewInterval", renewInterval), ("pollTimeout", pollTimeout),
+            ("requestTimeout", requestTimeout), ("switchInterval", switchInterval),
+        ] where time < least {
+            throw DiscoveryError.misconfigured("\(name) is \(time), at least \(least) is allowed")
+        }
+        for (name, text) in [("env", env), ("zone", zone), ("hostname", hostname)]
+        where text.isEmpty {
+            throw DiscoveryError.misconfigured("\(name) is empty")
+        }
     }
 }
 
@@ -57,6 +92,8 @@ public enum DiscoveryError: Error, Equatable, CustomStringConvertible {
     case refused(code: Int, message: String)
     /// No node answered; by address what happened there.
     case unreachable([String: String])
+    /// The client has ended, or is about to.
+    case ended
     /// This program has no such registration.
     case notRegistered(appID: String)
 
@@ -68,6 +105,7 @@ public enum DiscoveryError: Error, Equatable, CustomStringConvertible {
         case .unreachable(let reasons):
             let nodes = reasons.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
             return "no node of the registry answered (\(nodes.joined(separator: "; ")))"
+        case .ended: return "the client has ended"
         case .notRegistered(let appID): return "\(appID) is not registered by this program"
         }
     }

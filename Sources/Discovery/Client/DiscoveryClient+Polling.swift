@@ -1,12 +1,13 @@
 internal import Logging
 
-/// One poll at a time for all apps together.
+/// One poll at a time for `appsPerPoll` apps together.
 extension DiscoveryClient {
-    /// A node holds a poll without news for half a minute; one that says sooner that nothing has
-    /// changed is not to be asked again at once.
+    /// A node holds a poll without news; one that says much sooner than it was told that nothing
+    /// has changed is not to be asked again at once.
     private static let heldAtLeast = Duration.seconds(1)
 
-    func pollForEver() async {
+    /// `number`: which of the polls.
+    func pollForEver(_ number: Int) async {
         var backoff = Backoff()
         var switchAt = ContinuousClock.now + switchPause()
         while !Task.isCancelled {
@@ -15,7 +16,7 @@ extension DiscoveryClient {
                 switchAt = ContinuousClock.now + switchPause()
             }
             guard let node = nodes.current else { return }
-            let pause = await pollOnce(at: node, &backoff)
+            let pause = await pollOnce(number, at: node, &backoff)
             if let pause { do { try await Task.sleep(for: pause) } catch { return } }
         }
     }
@@ -26,34 +27,42 @@ extension DiscoveryClient {
 
     /// How long to wait before the next poll; nil: not at all, because something was learned, or
     /// the node has held it.
-    private func pollOnce(at node: String, _ backoff: inout Backoff) async -> Duration? {
-        // Timestamps are a node's own: another one is asked for everything.
-        if node != polledNode {
-            polledNode = node
-            for index in apps.indices { apps[index].latest = 0 }
+    private func pollOnce(
+        _ number: Int, at node: String, _ backoff: inout Backoff
+    ) async -> Duration? {
+        let first = number * DiscoveryClient.appsPerPoll
+        let range = first..<min(first + DiscoveryClient.appsPerPoll, apps.count)
+        // Timestamps are a node's own: another one is asked for everything, and answers at once.
+        // If it does not it is not there.
+        let isNew = node != polls[number].node
+        let time = isNew ? configuration.requestTimeout : configuration.pollTimeout
+        if isNew {
+            for index in range { apps[index].latest = 0 }
         }
-        let questions = apps.map { (appID: $0.appID, latest: $0.latest) }
+        let questions = apps[range].map { (appID: $0.appID, latest: $0.latest) }
         let began = ContinuousClock.now
         let api = self.api
-        let poll = Task { try await api.poll(questions, at: node) }
-        self.poll = poll
+        let poll = Task { try await api.poll(questions, at: node, within: time) }
+        polls[number].task = poll
         let result = await withTaskCancellationHandler {
             await poll.result
         } onCancel: {
             poll.cancel()
         }
-        self.poll = nil
+        polls[number].task = nil
         do {
             switch try result.get() {
             case .news(let news):
+                polls[number].node = node
                 noteRecovery(of: node)
                 if take(news, askedFor: questions) {
                     backoff.reset()
                     return nil
                 }
             case .unchanged:
+                polls[number].node = node
                 noteRecovery(of: node)
-                if ContinuousClock.now - began >= DiscoveryClient.heldAtLeast {
+                if ContinuousClock.now - began >= min(DiscoveryClient.heldAtLeast, time / 4) {
                     backoff.reset()
                     return nil
                 }
@@ -64,6 +73,7 @@ extension DiscoveryClient {
             // Given up for one with another app, or because all of it ends.
             if poll.isCancelled { return nil }
             noteLoss(of: node, error)
+            polls[number].node = nil
             nodes.moveOn(from: node)
         }
         return backoff.pause(using: &random)
@@ -93,12 +103,17 @@ extension DiscoveryClient {
 
     /// Nodes of the own zone sooner: they hear of its instances first.
     private func learnNodes(_ snapshot: Snapshot) {
-        let own = snapshot.instances.filter { $0.zone == configuration.zone }
-        let addresses = (own.isEmpty ? snapshot.instances : own).flatMap { instance in
-            instance.addresses.compactMap { Endpoint($0, of: instance) }
-                .filter { $0.scheme == "http" }.map { String($0.url.dropFirst("http://".count)) }
+        func addresses(_ isMeant: (Instance) -> Bool) -> [String] {
+            snapshot.instances.filter(isMeant).flatMap { instance in
+                instance.addresses.compactMap { Endpoint($0, of: instance) }
+                    .filter { $0.scheme == "http" }
+                    .map { String($0.url.dropFirst("http://".count)) }
+            }
         }
-        nodes.learn(addresses)
+        nodes.learn([
+            addresses { $0.zone == configuration.zone },
+            addresses { $0.zone != configuration.zone },
+        ])
     }
 
     private func noteLoss(of node: String, _ error: any Error) {

@@ -14,30 +14,34 @@ public actor DiscoveryClient: Service {
     var nodes: NodeList
     var random: any RandomNumberGenerator & Sendable
 
-    /// By appid.
-    private var registrations: [String: Held] = [:]
-    private let kept = AsyncStream<Kept>.makeStream()
-    private var registrationCount = 0
+    /// By appid: what is to be in the registry.
+    var registrations: [String: Held] = [:]
+    /// Apps of which a register was not answered: it may have been taken.
+    var doubtful: Set<String> = []
+    /// Apps that something is being written of, and who waits for his turn.
+    var busy: Set<String> = []
+    var turns: [String: [CheckedContinuation<Void, Never>]] = [:]
+    let kept = AsyncStream<Kept>.makeStream()
+    var registrationCount = 0
 
     /// By appid, in the order they were first asked for.
     var apps: [App]
-    /// The poll under way.
-    var poll: Task<RegistryAPI.Polled, any Error>?
-    /// The node that gave the timestamps of `apps`.
-    var polledNode: String?
+    /// By number of the poll, one for each `appsPerPoll` of `apps`.
+    var polls: [Poll] = [Poll()]
+    private let begun = AsyncStream<Int>.makeStream()
     private var watcherCount = 0
-    private var hasEnded = false
+    var isLeaving = false
     /// Whether the last poll was not answered.
     var isLost = false
 
     /// A registration that is kept alive.
-    private struct Held {
+    struct Held {
         var registration: Registration
         /// Tells it from an earlier one of the same app.
         let number: Int
     }
 
-    private struct Kept {
+    struct Kept {
         let appID: String
         let number: Int
     }
@@ -53,7 +57,10 @@ public actor DiscoveryClient: Service {
         init(appID: String) { self.appID = appID }
 
         mutating func publish(_ snapshot: Snapshot) {
+            // Another node says the same.
+            let isNews = snapshot.differs(from: self.snapshot)
             self.snapshot = snapshot
+            if !isNews { return }
             // Whoever is told may pick at once.
             for held in pickers { held.picker?.update(snapshot) }
             for watcher in watchers { watcher.continuation.yield(snapshot) }
@@ -64,9 +71,20 @@ public actor DiscoveryClient: Service {
         weak var picker: Picker?
     }
 
-    static let nodesAppID = "infra.discovery"
+    /// One of the polls.
+    struct Poll {
+        var task: Task<RegistryAPI.Polled, any Error>?
+        /// The node that gave the timestamps of its apps.
+        var node: String?
+    }
 
-    /// `httpClient` stays the caller's, who shuts it down after the service has ended.
+    static let nodesAppID = "infra.discovery"
+    /// A node takes 200 unless its operator has changed that, and a request line of 16 KB.
+    static let appsPerPoll = 100
+
+    /// `httpClient` stays the caller's, who shuts it down after the service has ended. If it has a
+    /// read timeout, that has to be longer than `pollTimeout`. Throws
+    /// `DiscoveryError.misconfigured`.
     public init(
         _ configuration: ClientConfiguration, httpClient: HTTPClient = .shared,
         logger: Logger = Logger(label: "discovery.client")
@@ -82,9 +100,7 @@ public actor DiscoveryClient: Service {
         _ configuration: ClientConfiguration, transport: any Transport,
         random: any RandomNumberGenerator & Sendable, logger: Logger
     ) throws {
-        guard !configuration.nodes.isEmpty else {
-            throw DiscoveryError.misconfigured("no node of the registry is configured")
-        }
+        try configuration.check()
         self.configuration = configuration
         self.logger = logger
         self.random = random
@@ -96,150 +112,36 @@ public actor DiscoveryClient: Service {
     // MARK: Service
 
     /// Renews and polls until the service group shuts down, or the task is cancelled; then cancels
-    /// what was registered. Once per client.
+    /// what was registered, and goes on for `drainTime`. Once per client.
     public func run() async {
+        begun.continuation.yield(0)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.keepRegistrations() }
-            group.addTask { await self.pollForEver() }
+            group.addTask { await self.keepPolling() }
             group.addTask {
                 do { try await gracefulShutdown() } catch {}
             }
             _ = await group.next()
             group.cancelAll()
         }
-        hasEnded = true
-        for index in apps.indices {
-            for watcher in apps[index].watchers { watcher.continuation.finish() }
-        }
+        isLeaving = true
         // The task may be cancelled; the registry is to hear of it all the same.
         await Task { await self.leave() }.value
     }
 
-    private func leave() async {
-        for appID in registrations.keys.sorted() {
-            do { try await cancel(appID) } catch {
-                logger.warning(
-                    "not cancelled: its lease will end it",
-                    metadata: ["appid": "\(appID)", "reason": "\(error)"])
-            }
-        }
-    }
-
-    // MARK: Providers
-
-    /// Registers an instance of this program, and keeps it registered while `run` runs: it is
-    /// renewed, and registered again if the registry has lost it. Registering an app again replaces
-    /// what was registered. Throws if no node takes it.
-    public func register(_ registration: Registration) async throws {
-        try await ask { try await $0.register(registration, at: $1) }
-        registrationCount += 1
-        registrations[registration.appID] = Held(
-            registration: registration, number: registrationCount)
-        kept.continuation.yield(Kept(appID: registration.appID, number: registrationCount))
-        logger.info("registered", metadata: ["appid": "\(registration.appID)"])
-    }
-
-    /// Changes status or metadata of what this program has registered: metadata is laid over what
-    /// is there.
-    public func set(
-        _ appID: String, status: InstanceStatus? = nil, metadata: [String: String]? = nil
-    ) async throws {
-        guard let held = registrations[appID] else {
-            throw DiscoveryError.notRegistered(appID: appID)
-        }
-        try await ask { try await $0.set(appID, status: status, metadata: metadata, at: $1) }
-        // What would be registered again, should the registry lose it.
-        guard registrations[appID]?.number == held.number else { return }
-        if let status { registrations[appID]?.registration.status = status }
-        for (key, value) in metadata ?? [:] {
-            registrations[appID]?.registration.metadata[key] = value
-        }
-    }
-
-    /// Takes an instance of this program out of the registry. Throws if no node answers; it is
-    /// renewed no more in any case, so its lease ends it.
-    public func cancel(_ appID: String) async throws {
-        guard registrations.removeValue(forKey: appID) != nil else {
-            throw DiscoveryError.notRegistered(appID: appID)
-        }
-        try await ask(accepting: [-404]) { try await $0.cancel(appID, at: $1) }
-        logger.info("cancelled", metadata: ["appid": "\(appID)"])
-    }
-
-    /// Asks one node after the other until one answers what it is asked, or that it is wrong.
-    private func ask(
-        accepting codes: [Int] = [],
-        _ question: (RegistryAPI, String) async throws -> RegistryAnswer
-    ) async throws {
-        var reasons: [String: String] = [:]
-        for node in nodes.all {
-            do {
-                let answer = try await question(api, node)
-                if answer.code == 0 || codes.contains(answer.code) { return }
-                // Only the request can be wrong; the rest is a matter of this node.
-                if answer.code == -400 || answer.code == -404 || answer.code == -403 {
-                    throw DiscoveryError.refused(code: answer.code, message: answer.message)
-                }
-                reasons[node] = "code \(answer.code), \(answer.message)"
-            } catch let error as DiscoveryError {
-                throw error
-            } catch {
-                try Task.checkCancellation()
-                reasons[node] = "\(error)"
-            }
-            nodes.moveOn(from: node)
-        }
-        throw DiscoveryError.unreachable(reasons)
-    }
-
-    /// One task for each registration there ever was; those that were replaced end.
-    private func keepRegistrations() async {
-        await withDiscardingTaskGroup { group in
-            for await kept in kept.stream {
-                group.addTask { await self.keep(kept.appID, kept.number) }
-            }
-        }
-    }
-
-    private func keep(_ appID: String, _ number: Int) async {
-        var backoff = Backoff()
-        var pause = renewalPause()
-        while registrations[appID]?.number == number {
-            do { try await Task.sleep(for: pause) } catch { return }
-            guard let held = registrations[appID], held.number == number else { return }
-            do {
-                try await renew(held.registration)
-                backoff.reset()
-                pause = renewalPause()
-            } catch is CancellationError {
-                return
-            } catch {
-                pause = min(backoff.pause(using: &random), renewalPause())
-                logger.warning(
-                    "not renewed; tried again soon",
-                    metadata: ["appid": "\(appID)", "reason": "\(error)"])
-            }
-        }
-    }
-
-    private func renewalPause() -> Duration {
-        configuration.renewInterval * Double.random(in: 0.9...1, using: &random)
-    }
-
-    private func renew(_ registration: Registration) async throws {
-        do {
-            try await ask { try await $0.renew(registration.appID, at: $1) }
-        } catch DiscoveryError.refused(code: -404, _) {
-            // The registry does not know it: it has lost it, or never had it.
-            try await ask { try await $0.register(registration, at: $1) }
-            logger.notice("registered again", metadata: ["appid": "\(registration.appID)"])
-        }
-    }
-
     // MARK: Consumers
 
-    /// The instances of an app, as often as they change, the present ones first. It ends with the
-    /// service. Whoever is slow gets the latest.
+    private func keepPolling() async {
+        await withDiscardingTaskGroup { group in
+            for await number in begun.stream {
+                group.addTask { await self.pollForEver(number) }
+            }
+        }
+    }
+
+    /// The instances of an app, as often as they change, the present ones first. Whoever is slow
+    /// gets the latest. It ends when the task that iterates it is cancelled, not with the service:
+    /// other services, which end later, go on with what is known.
     public nonisolated func instances(of appID: String) -> Snapshots {
         Snapshots(client: self, appID: appID)
     }
@@ -271,7 +173,6 @@ public actor DiscoveryClient: Service {
         }
         apps[index].watchers.append((number, continuation))
         if let snapshot = apps[index].snapshot { continuation.yield(snapshot) }
-        if hasEnded { continuation.finish() }
         return stream
     }
 
@@ -284,8 +185,14 @@ public actor DiscoveryClient: Service {
     private func follow(_ appID: String) -> Int {
         if let known = apps.firstIndex(where: { $0.appID == appID }) { return known }
         apps.append(App(appID: appID))
-        poll?.cancel()
-        return apps.count - 1
+        let index = apps.count - 1
+        let number = index / DiscoveryClient.appsPerPoll
+        if number == polls.count {
+            polls.append(Poll())
+            begun.continuation.yield(number)
+        }
+        polls[number].task?.cancel()
+        return index
     }
 }
 

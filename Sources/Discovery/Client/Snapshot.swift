@@ -5,7 +5,8 @@ public struct Snapshot: Sendable, Equatable {
     public let appID: String
     /// Those that take traffic, by zone and hostname.
     public let instances: [Instance]
-    /// The registry's timestamp of the app: grows with each change, nanoseconds.
+    /// The registry's timestamp of the app, nanoseconds: grows with each change at one node, and
+    /// may be another one at another node.
     public let latestTimestamp: Int64
     /// By the caller's zone: the share of each zone. From the operator's scheduler file.
     let schedule: [String: [String: Int64]]
@@ -40,6 +41,10 @@ public struct Snapshot: Sendable, Equatable {
             }
         }
         return weighted
+    }
+
+    func differs(from other: Snapshot?) -> Bool {
+        instances != other?.instances || schedule != other?.schedule
     }
 
     func filtered(_ isWanted: (Instance) -> Bool) -> Snapshot {

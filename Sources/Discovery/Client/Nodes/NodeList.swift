@@ -1,10 +1,10 @@
 /// The nodes of the registry that a client knows, and the one it asks.
 ///
-/// Those that the registry itself names are tried before the configured ones, which are never
-/// forgotten: they are the way back when all others are gone.
+/// Those that the registry itself names are tried before the configured ones, the own zone's
+/// first. The configured ones are never forgotten: they are the way back when all others are gone.
 struct NodeList {
     private let seeds: [String]
-    private var learned: [String] = []
+    private var learned: [Set<String>] = []
     /// What is tried next, the present one first.
     private var order: [String]
     private var random: any RandomNumberGenerator & Sendable
@@ -22,18 +22,20 @@ struct NodeList {
     /// All of them, in the order they are to be tried.
     var all: [String] { order }
 
-    /// What the registry says about itself. The present node stays the present one while it is
-    /// named, or while nobody is.
-    mutating func learn(_ addresses: [String]) {
-        let addresses = Array(Set(addresses)).sorted()
-        if addresses.isEmpty || addresses == learned { return }
-        learned = addresses
+    /// What the registry says about itself, the nearest group first. The present node stays the
+    /// present one while it is among the nearest.
+    mutating func learn(_ groups: [[String]]) {
+        let groups = groups.map { Set($0) }.filter { !$0.isEmpty }
+        guard let nearest = groups.first, groups != learned else { return }
+        learned = groups
         let present = order.first
-        var (first, last) = (addresses, seeds.filter { !addresses.contains($0) })
-        first.shuffle(using: &random)
-        last.shuffle(using: &random)
-        order = first + last
-        if let present, let place = order.firstIndex(of: present), place < first.count {
+        order = []
+        for group in groups + [Set(seeds)] {
+            var addresses = group.subtracting(order).sorted()
+            addresses.shuffle(using: &random)
+            order += addresses
+        }
+        if let present, nearest.contains(present), let place = order.firstIndex(of: present) {
             order.swapAt(0, place)
         }
     }

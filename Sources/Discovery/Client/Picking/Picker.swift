@@ -35,54 +35,62 @@ public final class Picker: Sendable {
         }
     }
 
-    private struct Entry {
+    private struct Candidate {
+        /// Names it for as long as its address stays on the list.
+        let number: UInt64
         let endpoint: Endpoint
         let weight: Int64
         /// Of smooth weighted round robin: whoever is ahead is next.
-        var turn: Int64 = 0
+        var turn: Int64
         /// Requests under way.
         var load: Int64 = 0
         var excludedUntil: ContinuousClock.Instant?
     }
 
     private struct State {
-        var entries: [Entry] = []
+        var candidates: [Candidate] = []
+        var lastNumber: UInt64 = 0
     }
 
     private let options: Options
     /// The zone of the caller.
     private let zone: String
+    /// Whether the first turn is anybody's: else all programs begin with the same instance.
+    private let startsAnywhere: Bool
     private let state = Mutex(State())
 
-    init(zone: String, options: Options) {
+    init(zone: String, options: Options, startsAnywhere: Bool = true) {
         self.zone = zone
         self.options = options
+        self.startsAnywhere = startsAnywhere
     }
 
-    /// All that may be picked, with their weights.
-    public var endpoints: [Endpoint] { state.withLock { $0.entries.map(\.endpoint) } }
+    /// All that may be picked at this moment.
+    public var endpoints: [Endpoint] { state.withLock { $0.candidates.map(\.endpoint) } }
 
     // MARK: Picking
 
     /// The next one; nil only if there is none, or has not been yet. Of `leastLoaded`, whoever
     /// picks this way is not counted as load: `call` is.
-    public func pick() -> Endpoint? { pick(isCounted: false) }
+    public func pick() -> Endpoint? { pick(isCounted: false)?.endpoint }
 
-    /// Calls `body` with the next one. If it throws, the address is left out for a while and the
-    /// error passed on; it is the caller who knows whether to try again. Throws `NoInstance` if
-    /// there is none.
+    /// Calls `body` with the next one. If it throws, the address is left out for a while, unless
+    /// the calling task was cancelled, and the error passed on; it is the caller who knows whether
+    /// to try again. Throws `NoInstance` if there is none.
     public func call<Result>(
         isolation: isolated (any Actor)? = #isolation,
         _ body: (Endpoint) async throws -> Result
     ) async throws -> Result {
-        guard let endpoint = pick(isCounted: true) else { throw NoInstance() }
-        defer { end(endpoint) }
+        guard let (number, endpoint) = pick(isCounted: true) else { throw NoInstance() }
+        defer { change(number) { $0.load = max(0, $0.load - 1) } }
         do {
             return try await body(endpoint)
-        } catch let error as CancellationError {
-            throw error
         } catch {
-            exclude(endpoint)
+            // Who gave up says nothing about whom he called.
+            if !Task.isCancelled, !(error is CancellationError) {
+                let until = ContinuousClock.now + options.exclusion
+                change(number) { $0.excludedUntil = until }
+            }
             throw error
         }
     }
@@ -96,68 +104,70 @@ public final class Picker: Sendable {
     public func exclude(_ endpoint: Endpoint) {
         let until = ContinuousClock.now + options.exclusion
         state.withLock { state in
-            guard let index = state.entries.firstIndex(where: { $0.endpoint == endpoint })
-            else { return }
-            state.entries[index].excludedUntil = until
+            for index in state.candidates.indices
+            where state.candidates[index].endpoint.url == endpoint.url {
+                state.candidates[index].excludedUntil = until
+            }
         }
     }
 
-    private func end(_ endpoint: Endpoint) {
+    /// Nothing if its address has left the list meanwhile.
+    private func change(_ number: UInt64, _ change: (inout Candidate) -> Void) {
         state.withLock { state in
-            guard let index = state.entries.firstIndex(where: { $0.endpoint == endpoint })
-            else { return }
-            state.entries[index].load = max(0, state.entries[index].load - 1)
+            if let index = state.candidates.firstIndex(where: { $0.number == number }) {
+                change(&state.candidates[index])
+            }
         }
     }
 
-    private func pick(isCounted: Bool) -> Endpoint? {
+    private func pick(isCounted: Bool) -> (number: UInt64, endpoint: Endpoint)? {
         let now = ContinuousClock.now
         return state.withLock { state in
-            var usable = state.entries.indices.filter { index in
-                state.entries[index].excludedUntil.map { $0 <= now } ?? true
+            var usable = state.candidates.indices.filter { index in
+                state.candidates[index].excludedUntil.map { $0 <= now } ?? true
             }
             // Better one that failed than none.
-            if usable.isEmpty { usable = Array(state.entries.indices) }
+            if usable.isEmpty { usable = Array(state.candidates.indices) }
             guard !usable.isEmpty else { return nil }
             let chosen =
                 switch options.strategy {
-                case .roundRobin: Self.nextInTurn(&state.entries, among: usable)
-                case .leastLoaded: Self.leastLoaded(state.entries, among: usable)
+                case .roundRobin: Self.nextInTurn(&state.candidates, among: usable)
+                case .leastLoaded: Self.leastLoaded(state.candidates, among: usable)
                 }
-            if isCounted { state.entries[chosen].load += 1 }
-            return state.entries[chosen].endpoint
+            if isCounted { state.candidates[chosen].load += 1 }
+            return (state.candidates[chosen].number, state.candidates[chosen].endpoint)
         }
     }
 
     /// Everybody comes nearer to his turn by his weight; whoever is next goes back by the sum.
-    private static func nextInTurn(_ entries: inout [Entry], among usable: [Int]) -> Int {
+    private static func nextInTurn(_ candidates: inout [Candidate], among usable: [Int]) -> Int {
         var sum: Int64 = 0
         var chosen = usable[0]
         for index in usable {
-            entries[index].turn += entries[index].weight
-            sum += entries[index].weight
-            if entries[index].turn > entries[chosen].turn { chosen = index }
+            candidates[index].turn += candidates[index].weight
+            sum += candidates[index].weight
+            if candidates[index].turn > candidates[chosen].turn { chosen = index }
         }
-        entries[chosen].turn -= sum
+        candidates[chosen].turn -= sum
         return chosen
     }
 
-    private static func leastLoaded(_ entries: [Entry], among usable: [Int]) -> Int {
-        let one = weightedRandom(entries, among: usable)
+    private static func leastLoaded(_ candidates: [Candidate], among usable: [Int]) -> Int {
+        let one = weightedRandom(candidates, among: usable)
         let others = usable.filter { $0 != one }
         if others.isEmpty { return one }
-        let other = weightedRandom(entries, among: others)
+        let other = weightedRandom(candidates, among: others)
         // (load + 1) / weight, without a division.
-        let left = (entries[one].load + 1).multipliedFullWidth(by: entries[other].weight)
-        let right = (entries[other].load + 1).multipliedFullWidth(by: entries[one].weight)
+        let left = (candidates[one].load + 1).multipliedFullWidth(by: candidates[other].weight)
+        let right = (candidates[other].load + 1).multipliedFullWidth(by: candidates[one].weight)
         return (left.high, left.low) <= (right.high, right.low) ? one : other
     }
 
-    private static func weightedRandom(_ entries: [Entry], among usable: [Int]) -> Int {
-        let sum = usable.reduce(Int64(0)) { $0 + entries[$1].weight }
+    private static func weightedRandom(_ candidates: [Candidate], among usable: [Int]) -> Int {
+        let sum = usable.reduce(Int64(0)) { $0 + candidates[$1].weight }
         var place = Int64.random(in: 0..<max(1, sum))
         for index in usable {
-            place -= entries[index].weight
+            place -= candidates[index].weight
             if place < 0 { return index }
         }
         return usable[0]
@@ -167,22 +177,33 @@ public final class Picker: Sendable {
 
     /// Whoever stays keeps his turn, his load and his exclusion.
     func update(_ snapshot: Snapshot) {
-        let weighted = snapshot.filtered(options.isWanted).balanced(for: zone)
+        // First, or a zone without such an address would be balanced to.
+        let usable = snapshot.filtered { options.isWanted($0) && endpoint(of: $0) != nil }
+        let weighted = usable.balanced(for: zone)
         state.withLock { state in
-            var known: [String: Entry] = [:]
-            for entry in state.entries { known[entry.endpoint.url] = entry }
-            state.entries = weighted.compactMap { row in
-                guard let endpoint = endpoint(of: row.instance) else { return nil }
-                var entry = Entry(endpoint: endpoint, weight: Int64(row.weight))
-                if let before = known[endpoint.url] {
-                    entry.load = before.load
-                    entry.excludedUntil = before.excludedUntil
-                    // Turns are of the size of the weights, which may be others now.
-                    if before.weight == entry.weight { entry.turn = before.turn }
-                }
-                return entry
+            var known: [String: Candidate] = [:]
+            for candidate in state.candidates { known[candidate.endpoint.url] = candidate }
+            var candidates: [Candidate] = []
+            for row in weighted {
+                guard let endpoint = endpoint(of: row.instance) else { continue }
+                let weight = Int64(row.weight)
+                let before = known[endpoint.url]
+                if before == nil { state.lastNumber += 1 }
+                candidates.append(
+                    Candidate(
+                        number: before?.number ?? state.lastNumber, endpoint: endpoint,
+                        weight: weight, turn: turn(weight, before), load: before?.load ?? 0,
+                        excludedUntil: before?.excludedUntil))
             }
+            state.candidates = candidates
         }
+    }
+
+    /// Turns are of the size of the weights.
+    private func turn(_ weight: Int64, _ before: Candidate?) -> Int64 {
+        guard let before else { return startsAnywhere ? Int64.random(in: 0..<weight) : 0 }
+        if before.weight == weight { return before.turn }
+        return Int64(Double(before.turn) / Double(before.weight) * Double(weight))
     }
 
     private func endpoint(of instance: Instance) -> Endpoint? {

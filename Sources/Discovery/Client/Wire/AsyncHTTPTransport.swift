@@ -2,6 +2,11 @@ internal import AsyncHTTPClient
 internal import NIOCore
 internal import NIOHTTP1
 
+/// The time was up.
+struct NoAnswer: Error, CustomStringConvertible {
+    var description: String { "no answer in time" }
+}
+
 /// Over AsyncHTTPClient: a pool of connections to each node.
 struct AsyncHTTPTransport: Transport {
     let client: HTTPClient
@@ -21,10 +26,31 @@ struct AsyncHTTPTransport: Transport {
                 name: "Content-Type", value: "application/x-www-form-urlencoded")
             outgoing.body = .bytes(ByteBuffer(string: request.form))
         }
-        let answer = try await client.execute(
-            outgoing, deadline: .now() + TimeAmount(time))
-        guard answer.status == .ok else { throw BadStatus(status: answer.status.code) }
-        let body = try await answer.body.collect(upTo: answerBytesMax)
-        return Array(body.readableBytesView)
+        if let hold = request.holdMilliseconds {
+            outgoing.headers.add(name: "x1-bmspy-timeout", value: "\(hold)")
+        }
+        return try await carryOut(outgoing, within: time)
+    }
+
+    /// The client's own deadline ends with the head of the answer; this one is for all of it.
+    private func carryOut(
+        _ request: HTTPClientRequest, within time: Duration
+    ) async throws -> [UInt8] {
+        try await withThrowingTaskGroup(of: [UInt8].self) { group in
+            group.addTask {
+                let answer = try await client.execute(
+                    request, deadline: .now() + TimeAmount(time))
+                guard answer.status == .ok else { throw BadStatus(status: answer.status.code) }
+                let body = try await answer.body.collect(upTo: answerBytesMax)
+                return Array(body.readableBytesView)
+            }
+            group.addTask {
+                try await Task.sleep(for: time)
+                throw NoAnswer()
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next() else { throw NoAnswer() }
+            return first
+        }
     }
 }

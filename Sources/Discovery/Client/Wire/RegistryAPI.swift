@@ -73,10 +73,13 @@ struct RegistryAPI: Sendable {
 
     // MARK: Consumers
 
+    /// What an answer may take from the node to here.
+    private static let answerTime = Swift.Duration.seconds(1)
+
     /// `apps`: what is polled for, with the timestamp that this client has of it from this node; 0:
     /// it wants what there is.
     func poll(
-        _ apps: [(appID: String, latest: Int64)], at node: String
+        _ apps: [(appID: String, latest: Int64)], at node: String, within time: Swift.Duration
     ) async throws -> Polled {
         var fields: Fields = [
             ("env", configuration.env), ("hostname", configuration.hostname),
@@ -85,8 +88,11 @@ struct RegistryAPI: Sendable {
             fields.append(("appid", app.appID))
             fields.append(("latest_timestamp", "\(app.latest)"))
         }
-        let request = RegistryRequest(method: .get, route: "polls", fields: fields)
-        let body = try await transport.send(request, to: node, within: configuration.pollTimeout)
+        let hold = max(time - RegistryAPI.answerTime, time / 2)
+        let request = RegistryRequest(
+            method: .get, route: "polls", fields: fields,
+            holdMilliseconds: Int(hold / .milliseconds(1)))
+        let body = try await transport.send(request, to: node, within: time)
         let answer = try BadAnswer.read(RegistryAnswer.self, body)
         switch answer.code {
         case 0: return .news(try BadAnswer.read(AppsAnswer.self, body).apps)

@@ -14,7 +14,7 @@ struct RegistryAnswer: Decodable {
     }
 }
 
-/// The answer of `polls` and `fetchs`.
+/// The answer of `polls`.
 struct AppsAnswer: Decodable {
     /// By appid. Apps that cannot be read are left out: one must not cost the others.
     let apps: [String: AppAnswer]

@@ -7,9 +7,12 @@ struct RegistryRequest: Sendable, Equatable {
     let route: String
     /// The query of a GET, the form of a POST.
     let fields: [(name: String, value: String)]
+    /// After how many milliseconds the node is to answer a poll at the latest.
+    var holdMilliseconds: Int?
 
     static func == (left: RegistryRequest, right: RegistryRequest) -> Bool {
         left.method == right.method && left.route == right.route
+            && left.holdMilliseconds == right.holdMilliseconds
             && left.fields.elementsEqual(right.fields) { $0 == $1 }
     }
 

@@ -17,6 +17,8 @@ final class SchedulerWatch: Sendable {
 
     private let logger: Logger
     private let files: Mutex<SchedulerFiles?>
+    /// Of the last look: whoever wants to know does not wait for a disk.
+    private let lastFigures = Mutex(Figures())
     private let queue = DispatchQueue(label: "discovery.scheduler")
     private let isStopped = Atomic(false)
 
@@ -28,12 +30,7 @@ final class SchedulerWatch: Sendable {
                 ? SchedulerFiles(folder: settings.folder, shape: settings.wireShape) : nil)
     }
 
-    var figures: Figures {
-        files.withLock { files in
-            guard let files else { return Figures() }
-            return Figures(schedules: files.inEffect.count, problems: files.problemCount)
-        }
-    }
+    var figures: Figures { lastFigures.withLock { $0 } }
 
     /// Looks now, on the caller's thread, and from then on again and again on a queue of its own;
     /// `take` is called on the one and the other.
@@ -52,7 +49,15 @@ final class SchedulerWatch: Sendable {
     }
 
     private func look(_ take: ([Scheduled]) -> Void) {
-        let found = files.withLock { $0?.look() }
+        let (found, figures) = files.withLock { files in
+            let found = files?.look()
+            return (
+                found,
+                Figures(
+                    schedules: files?.inEffect.count ?? 0, problems: files?.problemCount ?? 0)
+            )
+        }
+        lastFigures.withLock { $0 = figures }
         for news in found?.news ?? [] { tell(news) }
         if let changes = found?.changes, !changes.isEmpty { take(changes) }
     }

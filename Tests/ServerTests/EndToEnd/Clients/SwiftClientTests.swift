@@ -15,6 +15,7 @@ extension EndToEndTests {
                 nodes: nodes, env: NodeProcess.env, zone: NodeProcess.zone, hostname: host)
             configuration.renewInterval = .milliseconds(200)
             configuration.requestTimeout = .seconds(1)
+            configuration.drainTime = .zero
             change(&configuration)
             return try DiscoveryClient(configuration)
         }
@@ -136,11 +137,12 @@ extension EndToEndTests {
                     "ZONE": NodeProcess.zone, "HOSTNAME": "me",
                 ])
             #expect(try await eventually { try node.hostnames("shop") == ["me"] })
+            #expect(try node.holds(1))
             #expect(try node.register("h", [("appid", "stock")]).code == 0)
+            // The list of nodes, and that of stock.
+            let polls = ["route": "polls", "code": "0"]
             #expect(
-                try await eventually {
-                    try node.metric("discovery_poll_wake_total", ["reason": "change"]) > 0
-                })
+                try await eventually { try node.metric("discovery_requests_total", polls) >= 2 })
             program.send(SIGTERM)
             #expect(program.waitForEnd(within: 10) == .exited(0))
             #expect(program.output.text.contains("1 of stock, next is http://"))

@@ -91,7 +91,8 @@ extension EndToEndTests {
             #expect(admin.code == 2)
             #expect(
                 admin.errors
-                    == "the registry answered 404: no such page; there are /metrics /livez /readyz\n"
+                    == "the registry answered 404: no such page; there are /metrics /livez "
+                    + "/readyz\n"
             )
             try register(node, "h2", ["--status", "waiting"])
             #expect(try Self.run(["fetch", "demo.app", "--env", "dev"], node).code == 1)
