@@ -7,6 +7,7 @@ final class ScriptedTransport: Transport {
     struct Asked: Sendable {
         let node: String
         let request: RegistryRequest
+        let time = ContinuousClock.now
 
         /// Values of a field, in order.
         func values(_ name: String) -> [String] {
