@@ -158,6 +158,24 @@ import Testing
         #expect(Set(picks(fair, 60)) == ["a", "b"])
     }
 
+    @Test func `two instances at one address are one`() async {
+        let twins = [
+            instance("a", addresses: ["http://x:1"]), instance("b", addresses: ["http://x:1"]),
+            instance("c", weight: "20"),
+        ]
+        let picker = picker(twins)
+        #expect(picker.endpoints.map(\.url) == ["http://x:1", "http://c:80"])
+        #expect(picks(picker, 4).count { $0 == "x" } == 2)
+    }
+
+    @Test func `an instance whose weight is raised gets its part soon`() {
+        let others = (0..<10).map { instance("h\($0)", weight: "1000") }
+        let picker = picker(others + [instance("new", weight: "1")])
+        while picker.pick()?.host != "new" {}
+        picker.update(snapshot(others + [instance("new", weight: "1000")]))
+        #expect(picks(picker, 60).contains("new"))
+    }
+
     @Test func `a zone without the scheme is not balanced to`() {
         let picker = picker(
             [

@@ -49,7 +49,12 @@ extension DiscoveryClient {
                 }
             } catch DiscoveryError.refused(let code, let message) {
                 // It may only not know the instance any more: then all of it is said.
-                if try await renew(held.registration) { return }
+                do {
+                    if try await renew(held.registration) { return }
+                } catch {
+                    registrations[appID] = before
+                    throw error
+                }
                 registrations[appID] = before
                 throw DiscoveryError.refused(code: code, message: message)
             }
@@ -68,13 +73,15 @@ extension DiscoveryClient {
         logger.info("cancelled", metadata: ["appid": "\(appID)"])
     }
 
-    /// Asks one node after the other until one answers what it is asked, or that it is wrong.
+    /// Asks one node after the other until one answers what it is asked, or that it is wrong. Once
+    /// the client leaves nothing is asked any more but what `isLast`: it waits for its turn.
     private func ask(
-        accepting codes: [Int] = [],
+        accepting codes: [Int] = [], isLast: Bool = false,
         _ question: (RegistryAPI, String) async throws -> RegistryAnswer
     ) async throws {
         var reasons: [String: String] = [:]
         for node in nodes.all {
+            if isLeaving, !isLast { throw DiscoveryError.ended }
             do {
                 let answer = try await question(api, node)
                 if answer.code == 0 || codes.contains(answer.code) { return }
@@ -174,7 +181,9 @@ extension DiscoveryClient {
         do {
             try await inTurn(appID) {
                 registrations[appID] = nil
-                try await ask(accepting: [-404]) { try await $0.cancel(appID, at: $1) }
+                try await ask(accepting: [-404], isLast: true) {
+                    try await $0.cancel(appID, at: $1)
+                }
             }
             logger.info("cancelled", metadata: ["appid": "\(appID)"])
         } catch {

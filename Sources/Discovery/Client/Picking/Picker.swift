@@ -39,7 +39,7 @@ public final class Picker: Sendable {
         /// Names it for as long as its address stays on the list.
         let number: UInt64
         let endpoint: Endpoint
-        let weight: Int64
+        var weight: Int64
         /// Of smooth weighted round robin: whoever is ahead is next.
         var turn: Int64
         /// Requests under way.
@@ -184,26 +184,38 @@ public final class Picker: Sendable {
             var known: [String: Candidate] = [:]
             for candidate in state.candidates { known[candidate.endpoint.url] = candidate }
             var candidates: [Candidate] = []
+            // Two instances at one address are one: a program that was started again under another
+            // name, say.
+            var places: [String: Int] = [:]
+            let sum = weighted.reduce(Int64(0)) { $0 + Int64($1.weight) }
+            let sumBefore = state.candidates.reduce(Int64(0)) { $0 + $1.weight }
             for row in weighted {
                 guard let endpoint = endpoint(of: row.instance) else { continue }
-                let weight = Int64(row.weight)
+                if let place = places[endpoint.url] {
+                    candidates[place].weight += Int64(row.weight)
+                    continue
+                }
+                places[endpoint.url] = candidates.count
                 let before = known[endpoint.url]
                 if before == nil { state.lastNumber += 1 }
+                let turn =
+                    before.map { Self.turn($0.turn, of: sumBefore, in: sum) }
+                    ?? (startsAnywhere ? Int64.random(in: 0..<Int64(row.weight)) : 0)
                 candidates.append(
                     Candidate(
                         number: before?.number ?? state.lastNumber, endpoint: endpoint,
-                        weight: weight, turn: turn(weight, before), load: before?.load ?? 0,
+                        weight: Int64(row.weight), turn: turn, load: before?.load ?? 0,
                         excludedUntil: before?.excludedUntil))
             }
             state.candidates = candidates
         }
     }
 
-    /// Turns are of the size of the weights.
-    private func turn(_ weight: Int64, _ before: Candidate?) -> Int64 {
-        guard let before else { return startsAnywhere ? Int64.random(in: 0..<weight) : 0 }
-        if before.weight == weight { return before.turn }
-        return Int64(Double(before.turn) / Double(before.weight) * Double(weight))
+    /// Turns are debts in units of the sum of all weights, and never more than it.
+    private static func turn(_ turn: Int64, of before: Int64, in sum: Int64) -> Int64 {
+        if before == sum || before == 0 { return max(-sum, min(sum, turn)) }
+        let scaled = Double(turn) / Double(before) * Double(sum)
+        return Int64(max(-Double(sum), min(Double(sum), scaled)))
     }
 
     private func endpoint(of instance: Instance) -> Endpoint? {

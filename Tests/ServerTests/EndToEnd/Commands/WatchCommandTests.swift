@@ -170,6 +170,8 @@ extension EndToEndTests {
                 """)
             let nginx = try ChildProcess(
                 Self.nginx, ["-c", folder.path(of: "nginx.conf"), "-e", "stderr"])
+            #expect(
+                eventually { FileManager.default.fileExists(atPath: folder.path(of: "pid")) })
             let watch = try ClientCommandTests.start(
                 Self.words + [
                     "--template", folder.path(of: "in"), "--output", folder.path(of: "demo.conf"),

@@ -44,10 +44,11 @@ final class NodeCaller: Sendable {
     }
 
     /// Throws `unreachable` if no node answers, never because of a code.
+    /// `hold`: milliseconds after which a poll is to be answered at the latest.
     func get(
-        _ route: Route, _ fields: [(String, String)], seconds: Int = 10
+        _ route: Route, _ fields: [(String, String)], seconds: Int = 10, hold: Int? = nil
     ) throws(CommandFailure) -> Answer {
-        try ask(.get, route, fields, seconds)
+        try ask(.get, route, fields, seconds, hold)
     }
 
     func post(
@@ -57,7 +58,8 @@ final class NodeCaller: Sendable {
     }
 
     private func ask(
-        _ method: Method, _ route: Route, _ fields: [(String, String)], _ seconds: Int
+        _ method: Method, _ route: Route, _ fields: [(String, String)], _ seconds: Int,
+        _ hold: Int? = nil
     ) throws(CommandFailure) -> Answer {
         let form = FormText.join(fields)
         var failures: [String] = []
@@ -74,6 +76,7 @@ final class NodeCaller: Sendable {
                 call.body = Array(form.utf8)
             default: if !form.isEmpty { call.target += "?\(form)" }
             }
+            if let hold { call.headers.append(("x1-bmspy-timeout", "\(hold)")) }
             do throws(CommandFailure) {
                 let answer = try read(carryOut(call), of: node)
                 if !answer.isElsewhere {

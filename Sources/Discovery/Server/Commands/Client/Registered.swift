@@ -16,7 +16,9 @@ final class Registered: Sendable {
     private let wish = Mutex(Wish.keep)
     /// Signalled with every new wish.
     private let wished = DispatchSemaphore(value: 0)
-    private let hasSetWaiting = DispatchSemaphore(value: 0)
+    /// Signalled once, when it is known whether the registry has taken it out of traffic.
+    private let hasTriedWaiting = DispatchSemaphore(value: 0)
+    private let isWaiting = Atomic(false)
     private let hasGone = DispatchSemaphore(value: 0)
     private let queue = DispatchQueue(label: "discovery.run")
 
@@ -56,7 +58,10 @@ final class Registered: Sendable {
     /// Whether the registry has taken it out of traffic within the time.
     func setWaiting(within seconds: Int) -> Bool {
         make(.waiting)
-        return hasSetWaiting.wait(timeout: .now() + .seconds(seconds)) == .success
+        guard hasTriedWaiting.wait(timeout: .now() + .seconds(seconds)) == .success else {
+            return false
+        }
+        return isWaiting.load(ordering: .acquiring)
     }
 
     func beginCancel() { make(.gone) }
@@ -64,7 +69,8 @@ final class Registered: Sendable {
     /// Returns when it is cancelled, or its time is over: then its lease ends it.
     func cancel(within seconds: Int) {
         make(.gone)
-        _ = hasGone.wait(timeout: .now() + .seconds(seconds))
+        // It stays signalled: this may be asked for twice.
+        if hasGone.wait(timeout: .now() + .seconds(seconds)) == .success { hasGone.signal() }
     }
 
     private func make(_ new: Wish) {
@@ -86,9 +92,9 @@ final class Registered: Sendable {
                 hasGone.signal()
                 return
             case .waiting:
-                if post.mayBeRegistered, post.send(.set, [("status", "2")]) == 0 {
-                    hasSetWaiting.signal()
-                }
+                let isTaken = post.mayBeRegistered && post.send(.set, [("status", "2")]) == 0
+                isWaiting.store(isTaken, ordering: .releasing)
+                hasTriedWaiting.signal()
                 // Nobody is renewed any more, and nobody is registered again.
                 due = .distantFuture
             case .keep:

@@ -15,6 +15,7 @@ struct RenderedFile {
     private var isDue = true
     /// At the start too: who ran before may have been stopped between the file and the command.
     private var isCommandDue: Bool
+    private var hasReplaced = false
     /// What was told last, so that it is told once.
     private var complaint = ""
 
@@ -50,14 +51,19 @@ struct RenderedFile {
 
     mutating func noteNews() { isDue = true }
 
-    /// Does what is due.
-    mutating func advance(_ follower: AppFollower, _ caller: NodeCaller) {
+    /// Does what is due. Whether something is still, and may work soon.
+    mutating func advance(_ follower: AppFollower, _ caller: NodeCaller) -> Bool {
+        let wasDue = isDue
+        hasReplaced = false
         if isDue { isDue = !render(follower, caller) }
+        defer { if hasReplaced { usleep(pauseMilliseconds * 1000) } }
+        if wasDue, !isDue, !isCommandDue { complaint = "" }
         if !isDue, isCommandDue, let command {
             let status = ChildProgram.shell(command)
             isCommandDue = status != 0
             if isCommandDue { tell("\(command): ended with \(status); it is run again soon") }
         }
+        return isDue || isCommandDue
     }
 
     /// Whether the file says what it has to.
@@ -86,7 +92,7 @@ struct RenderedFile {
         if holds(filled.text) { return true }
         guard replace(filled.text) else { return false }
         isCommandDue = command != nil
-        usleep(pauseMilliseconds * 1000)
+        hasReplaced = true
         return true
     }
 
@@ -106,9 +112,12 @@ struct RenderedFile {
             let answer = try caller.get(
                 .balance, [("env", env), ("appid", app), ("zone", zone)]
             ).checked("")
-            return answer.data["instances"].items
-        } catch .refused(code: 404, _) {
-            // A node of the reference, which does not know the question.
+            let found = answer.data["instances"].items
+            // Nothing there takes nothing away.
+            return found.isEmpty ? all : found
+        } catch .refused(code: 404, _), .nothing {
+            // A node of the reference does not know the question; and of an app that is gone the
+            // last list stays.
             return all
         } catch {
             tell("\(path): stays as it is for now: balance of \(app): \(error)")

@@ -88,7 +88,7 @@ struct RunCommand: ClientCommand {
             switch signal.number {
             case SIGTERM, SIGINT, SIGQUIT:
                 if isLeaving {
-                    kill(child.id, signal.number)
+                    if !signal.isFromTerminal { kill(child.id, signal.number) }
                     continue
                 }
                 isLeaving = true
@@ -100,11 +100,14 @@ struct RunCommand: ClientCommand {
                 if let code = drain(child, registration, signals) { return code }
                 registration.cancel(within: RunCommand.answerSeconds)
                 kill(child.id, signal.number)
-            case SIGHUP, SIGUSR1, SIGUSR2:
-                if !signal.isFromTerminal { kill(child.id, signal.number) }
-            default: break
+            default: passOn(signal, to: child)
             }
         }
+    }
+
+    private func passOn(_ signal: SignalQueue.Signal, to child: ChildProgram) {
+        let isMeant = [SIGHUP, SIGUSR1, SIGUSR2].contains(signal.number)
+        if isMeant, !signal.isFromTerminal { kill(child.id, signal.number) }
     }
 
     /// Lets consumers leave. The exit code if the child ends meanwhile.
@@ -117,6 +120,7 @@ struct RunCommand: ClientCommand {
         while let signal = signals.next(before: end) {
             if let code = child.reap() { return code }
             if [SIGTERM, SIGINT, SIGQUIT].contains(signal.number) { return nil }
+            passOn(signal, to: child)
         }
         return child.reap()
     }

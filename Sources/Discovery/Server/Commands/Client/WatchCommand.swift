@@ -76,10 +76,11 @@ struct WatchCommand: ClientCommand {
         let env = try self.env.required()
         var target = try RenderedFile(self, zone ?? Environment["ZONE"])
         var follower = AppFollower(env: env, apps: apps)
+        var isDue = false
         while true {
-            let data = try follower.next(caller)
+            let data = try follower.next(caller, isQuick: isDue)
             if data != nil { target?.noteNews() }
-            target?.advance(follower, caller)
+            isDue = target?.advance(follower, caller) ?? false
             guard let data, target == nil else { continue }
             if server.json {
                 try server.show(data)
@@ -111,6 +112,7 @@ struct AppFollower {
 
     /// Polls are held for half a minute.
     private static let pollSeconds = 40
+    private static let quickMilliseconds = 2_000
     private static let pauseMilliseconds: ClosedRange<UInt32> = 200...5_000
 
     init(env: String, apps: [String]) {
@@ -119,19 +121,28 @@ struct AppFollower {
     }
 
     /// Waits for news of any of them: those that changed, by name; nil if there are none yet.
-    /// Throws only what will not be better the next time.
-    mutating func next(_ caller: NodeCaller) throws(CommandFailure) -> JSONTree? {
+    /// Throws only what will not be better the next time. `isQuick`: the caller has something to
+    /// try again soon.
+    mutating func next(
+        _ caller: NodeCaller, isQuick: Bool
+    ) throws(CommandFailure) -> JSONTree? {
         var fields = [("env", env), ("hostname", Machine.current().hostName)]
         for app in apps {
             fields += [("appid", app.name), ("latest_timestamp", "\(app.latest)")]
         }
         do throws(CommandFailure) {
-            let answer = try caller.get(.polls, fields, seconds: AppFollower.pollSeconds)
+            let began = Clocks.monotonic
+            let answer = try caller.get(
+                .polls, fields, seconds: AppFollower.pollSeconds,
+                hold: isQuick ? AppFollower.quickMilliseconds : nil)
             switch answer.code {
             case 0:
                 found()
                 return take(answer.data, of: answer.node)
-            case -304: found()
+            case -304:
+                found()
+                // Said at once it is not to be asked for at once again.
+                if Clocks.monotonic - began < 1_000_000_000 { wait() } else { pause = 0 }
             default: throw .refused(code: answer.code, message: answer.message)
             }
         } catch {
@@ -161,7 +172,10 @@ struct AppFollower {
                 apps[index].data = news
             }
         }
-        if isNews { return data }
+        if isNews {
+            pause = 0
+            return data
+        }
         // Whoever answers at once with nothing new is not asked at once again.
         wait()
         return nil
@@ -170,7 +184,6 @@ struct AppFollower {
     private mutating func found() {
         if isLost { StandardStream.error.write(line: "the registry answers") }
         isLost = false
-        pause = 0
     }
 
     private mutating func lost(_ failure: CommandFailure) {
