@@ -10,10 +10,7 @@ package enum Message {
         while end > 0, end < bytes.count, bytes[end] & 0xC0 == 0x80 { end -= 1 }
         var kept: [UInt8] = []
         for index in 0..<end { kept.append(bytes[index]) }
-        var text = ""
-        for scalar in String(decoding: kept, as: UTF8.self).unicodeScalars {
-            text.unicodeScalars.append(isPrintable(scalar) ? scalar : "?")
-        }
+        let text = shown(String(decoding: kept, as: UTF8.self))
         return end < bytes.count ? text + "..." : text
     }
 

@@ -1,3 +1,5 @@
+internal import DiscoveryWire
+
 /// One request to a node of the registry.
 struct RegistryRequest: Sendable, Equatable {
     enum Method: Sendable, Equatable { case get, post }
@@ -17,25 +19,7 @@ struct RegistryRequest: Sendable, Equatable {
     }
 
     /// `application/x-www-form-urlencoded`.
-    var form: String {
-        fields.map { "\(Self.escaped($0.name))=\(Self.escaped($0.value))" }.joined(separator: "&")
-    }
-
-    private static func escaped(_ text: String) -> String {
-        var escaped = ""
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
-                UInt8(ascii: "_"), UInt8(ascii: "~"):
-                escaped.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let digits = String(byte, radix: 16, uppercase: true)
-                escaped += digits.utf8.count == 1 ? "%0\(digits)" : "%\(digits)"
-            }
-        }
-        return escaped
-    }
+    var form: String { FormText.join(fields.map { ($0.name, $0.value) }) }
 }
 
 /// Carries requests to nodes. Tests put another one in its place.
