@@ -111,6 +111,18 @@ import Testing
         #expect(hosts.count { $0 == "a" } == 30)
     }
 
+    @Test func `called one after the other they share the calls out by their weights`()
+        async throws
+    {
+        let picker = picker(
+            [instance("a", weight: "30"), instance("b", weight: "10")],
+            Picker.Options(strategy: .leastLoaded))
+        var count = 0
+        for _ in 0..<4_000 where try await picker.call({ $0.host }) == "b" { count += 1 }
+        // A quarter, and seven times its deviation.
+        #expect((800...1_200).contains(count))
+    }
+
     @Test func `nobody is picked where nobody is`() async {
         let empty = picker([])
         #expect(empty.pick() == nil)

@@ -20,6 +20,8 @@ final class ScriptedTransport: Transport {
         case late(String, Duration)
         /// As if the network were not there.
         case failure
+        /// Of HTTP itself.
+        case status(UInt)
         /// Held until somebody gives the request up.
         case silence
     }
@@ -77,6 +79,7 @@ final class ScriptedTransport: Transport {
         case .late(let text, let time):
             try await Task.sleep(for: time)
             return Array(text.utf8)
+        case .status(let status): throw BadStatus(status: status)
         case .failure: throw Broken()
         case .silence:
             try await Task.sleep(for: time)

@@ -29,7 +29,10 @@ import Testing
     }
 
     @Test func `a setting that cannot be right is said at once`() throws {
-        for node in ["http://a:1", "a", "a:0", ":1", "a:99999", "a b:1"] {
+        for node in [
+            "http://a:1", "a", "a:0", ":1", "a:99999", "a b:1", "a?x:80", "a#x:80", "u@h:80",
+            "[::1:80", "[]:80", "::1:80",
+        ] {
             #expect(
                 throws: DiscoveryError.misconfigured(
                     "a node is an address like 10.0.0.1:7171, not \"\(node)\"")
@@ -40,6 +43,9 @@ import Testing
         }
         #expect(throws: DiscoveryError.self) {
             try makeClient { $0.renewInterval = .zero }
+        }
+        #expect(throws: DiscoveryError.self) {
+            try makeClient { $0.pollTimeout = .seconds(Int64.max) }
         }
         #expect(throws: DiscoveryError.misconfigured("zone is empty")) {
             try makeClient { $0.zone = "" }

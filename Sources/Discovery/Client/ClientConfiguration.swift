@@ -19,14 +19,17 @@ public struct ClientConfiguration: Sendable {
     public var pollTimeout = Duration.seconds(40)
     /// How long everything else may take at one node before the next one is asked.
     public var requestTimeout = Duration.seconds(3)
-    /// After about this long another node is polled, so that one that was restarted gets its part
-    /// of the clients again.
+    /// After about this long another node of the own zone is polled, if there is one, so that one
+    /// that was restarted gets its part of the clients again.
     public var switchInterval = Duration.seconds(30 * 60)
     /// How long the service goes on after it has cancelled what was registered: consumers hear of
     /// it before this program stops to serve them.
     public var drainTime = Duration.seconds(1)
-    /// How long the cancels at the end may take together.
+    /// How long the cancels at the end may take together. An app that something is being written of
+    /// at that moment is cancelled when that has ended, which takes `requestTimeout` at most.
     public var leaveTimeout = Duration.seconds(5)
+    /// How long an app is followed that nobody holds on to: no sequence, no picker, no question.
+    public var forgetAfter = Duration.seconds(600)
     /// Bytes that an answer of the registry may have.
     public var answerBytesMax = 256 << 20
 
@@ -56,26 +59,50 @@ public struct ClientConfiguration: Sendable {
         region = environment["REGION"] ?? ""
     }
 
+    /// A name or an address of IPv4 and a port, or an address of IPv6 in brackets and a port.
+    private static func isAddress(_ node: String) -> Bool {
+        guard let colon = node.lastIndex(of: ":"),
+            let port = UInt16(node[node.index(after: colon)...]), port > 0
+        else { return false }
+        let host = node[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            return host.count > 4
+                && host.dropFirst().dropLast().allSatisfy { $0.isHexDigit || ":.".contains($0) }
+        }
+        return !host.isEmpty
+            && host.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"),
+                    UInt8(ascii: "_"):
+                    true
+                default: false
+                }
+            }
+    }
+
     /// Throws `DiscoveryError.misconfigured` with what is wrong.
     func check() throws {
         guard !nodes.isEmpty else {
             throw DiscoveryError.misconfigured("no node of the registry is configured")
         }
         for node in nodes {
-            let parts = node.split(separator: ":", omittingEmptySubsequences: false)
-            let port = parts.last.flatMap { UInt16($0) } ?? 0
-            let isPlain = node.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x2F }
-            guard parts.count > 1, parts[0] != "", port > 0, isPlain else {
+            guard ClientConfiguration.isAddress(node) else {
                 throw DiscoveryError.misconfigured(
                     "a node is an address like 10.0.0.1:7171, not \"\(node)\"")
             }
         }
-        let least = Duration.milliseconds(1)
-        for (name, time) in [
-            ("renewInterval", renewInterval), ("pollTimeout", pollTimeout),
-            ("requestTimeout", requestTimeout), ("switchInterval", switchInterval),
-        ] where time < least {
-            throw DiscoveryError.misconfigured("\(name) is \(time), at least \(least) is allowed")
+        let longest = Duration.seconds(86_400)
+        for (name, time, least) in [
+            ("renewInterval", renewInterval, Duration.milliseconds(1)),
+            ("pollTimeout", pollTimeout, .milliseconds(1)),
+            ("requestTimeout", requestTimeout, .milliseconds(1)),
+            ("switchInterval", switchInterval, .milliseconds(1)),
+            ("drainTime", drainTime, .zero), ("leaveTimeout", leaveTimeout, .zero),
+            ("forgetAfter", forgetAfter, .zero),
+        ] where time < least || time > longest {
+            throw DiscoveryError.misconfigured(
+                "\(name) is \(time), from \(least) to \(longest) is allowed")
         }
         for (name, text) in [("env", env), ("zone", zone), ("hostname", hostname)]
         where text.isEmpty {

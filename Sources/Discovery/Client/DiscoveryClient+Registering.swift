@@ -9,11 +9,14 @@ extension DiscoveryClient {
         let appID = registration.appID
         try await inTurn(appID) {
             if isLeaving { throw DiscoveryError.ended }
-            doubtful.insert(appID)
+            // Until a node has said what became of it, it may have been taken.
+            var isUncertain = !doubtful.insert(appID).inserted
             do {
-                try await ask { try await $0.register(registration, at: $1) }
+                try await ask(
+                    { try await $0.register(registration, at: $1) },
+                    orElse: { isUncertain = true })
             } catch let error as DiscoveryError {
-                if case .refused = error { doubtful.remove(appID) }
+                if case .refused = error, !isUncertain { doubtful.remove(appID) }
                 throw error
             }
             doubtful.remove(appID)
@@ -30,7 +33,8 @@ extension DiscoveryClient {
     }
 
     /// Changes status or metadata of what this program has registered: metadata is laid over what
-    /// is there.
+    /// is there. If it throws, what was there before stays: should a node have taken the change
+    /// without an answer, it is taken back with the next renewal.
     public func set(
         _ appID: String, status: InstanceStatus? = nil, metadata: [String: String]? = nil
     ) async throws {
@@ -38,26 +42,25 @@ extension DiscoveryClient {
             guard let before = registrations[appID] else {
                 throw DiscoveryError.notRegistered(appID: appID)
             }
-            var held = before
-            if let status { held.registration.status = status }
-            for (key, value) in metadata ?? [:] { held.registration.metadata[key] = value }
-            // What is registered again, should the registry have lost it.
-            registrations[appID] = held
+            var changed = before.registration
+            if let status { changed.status = status }
+            for (key, value) in metadata ?? [:] { changed.metadata[key] = value }
             do {
-                try await ask {
-                    try await $0.set(appID, status: status, metadata: metadata, at: $1)
-                }
+                try await ask(
+                    { try await $0.set(appID, status: status, metadata: metadata, at: $1) },
+                    orElse: { registrations[appID]?.isUnsettled = true })
             } catch DiscoveryError.refused(let code, let message) {
                 // It may only not know the instance any more: then all of it is said.
-                do {
-                    if try await renew(held.registration) { return }
-                } catch {
-                    registrations[appID] = before
-                    throw error
+                let wasUnsettled = registrations[appID]?.isUnsettled ?? false
+                registrations[appID]?.isUnsettled = true
+                guard try await renew(changed) else {
+                    registrations[appID]?.isUnsettled = wasUnsettled
+                    throw DiscoveryError.refused(code: code, message: message)
                 }
-                registrations[appID] = before
-                throw DiscoveryError.refused(code: code, message: message)
             }
+            // What is registered again, should the registry have lost it.
+            registrations[appID]?.registration = changed
+            registrations[appID]?.isUnsettled = false
         }
     }
 
@@ -68,16 +71,21 @@ extension DiscoveryClient {
             guard registrations.removeValue(forKey: appID) != nil else {
                 throw DiscoveryError.notRegistered(appID: appID)
             }
-            try await ask(accepting: [-404]) { try await $0.cancel(appID, at: $1) }
+            // If no node is told now, one may be at the end.
+            doubtful.insert(appID)
+            try await ask(accepting: [-404], { try await $0.cancel(appID, at: $1) })
+            doubtful.remove(appID)
         }
         logger.info("cancelled", metadata: ["appid": "\(appID)"])
     }
 
     /// Asks one node after the other until one answers what it is asked, or that it is wrong. Once
     /// the client leaves nothing is asked any more but what `isLast`: it waits for its turn.
+    /// `noteDoubt` is called when it is unknown what became of the question at a node.
     private func ask(
         accepting codes: [Int] = [], isLast: Bool = false,
-        _ question: (RegistryAPI, String) async throws -> RegistryAnswer
+        _ question: (RegistryAPI, String) async throws -> RegistryAnswer,
+        orElse noteDoubt: () -> Void = {}
     ) async throws {
         var reasons: [String: String] = [:]
         for node in nodes.all {
@@ -93,6 +101,7 @@ extension DiscoveryClient {
             } catch let error as DiscoveryError {
                 throw error
             } catch {
+                noteDoubt()
                 try Task.checkCancellation()
                 reasons[node] = "\(error)"
             }
@@ -119,7 +128,12 @@ extension DiscoveryClient {
                 try await inTurn(appID) {
                     // What it is by now; nothing if it was cancelled or replaced meanwhile.
                     guard let held = registrations[appID], held.number == number else { return }
-                    _ = try await renew(held.registration)
+                    if held.isUnsettled {
+                        try await ask({ try await $0.register(held.registration, at: $1) })
+                        registrations[appID]?.isUnsettled = false
+                    } else {
+                        _ = try await renew(held.registration)
+                    }
                 }
                 backoff.reset()
                 pause = renewalPause()
@@ -141,10 +155,10 @@ extension DiscoveryClient {
     /// Whether it had to be registered again: the registry had lost it, or never had it.
     private func renew(_ registration: Registration) async throws -> Bool {
         do {
-            try await ask { try await $0.renew(registration.appID, at: $1) }
+            try await ask({ try await $0.renew(registration.appID, at: $1) })
             return false
         } catch DiscoveryError.refused(code: -404, _) {
-            try await ask { try await $0.register(registration, at: $1) }
+            try await ask({ try await $0.register(registration, at: $1) })
             logger.notice("registered again", metadata: ["appid": "\(registration.appID)"])
             return true
         }
@@ -181,9 +195,8 @@ extension DiscoveryClient {
         do {
             try await inTurn(appID) {
                 registrations[appID] = nil
-                try await ask(accepting: [-404], isLast: true) {
-                    try await $0.cancel(appID, at: $1)
-                }
+                try await ask(
+                    accepting: [-404], isLast: true, { try await $0.cancel(appID, at: $1) })
             }
             logger.info("cancelled", metadata: ["appid": "\(appID)"])
         } catch {
@@ -194,12 +207,12 @@ extension DiscoveryClient {
     }
 
     /// One write of an app at a time, in the order they were asked for: or a renewal that was on
-    /// its way would bring back what was cancelled meanwhile.
+    /// its way would bring back what was cancelled meanwhile. Whoever is cancelled waits no longer.
     private func inTurn<Result>(
         _ appID: String, _ write: () async throws -> Result
     ) async throws -> Result {
         if busy.contains(appID) {
-            await withCheckedContinuation { turns[appID, default: []].append($0) }
+            try await waitForTurn(appID)
         } else {
             busy.insert(appID)
         }
@@ -208,11 +221,39 @@ extension DiscoveryClient {
             if var waiting = turns[appID], !waiting.isEmpty {
                 let next = waiting.removeFirst()
                 turns[appID] = waiting.isEmpty ? nil : waiting
-                next.resume()
+                next.continuation.resume()
             } else {
                 busy.remove(appID)
             }
         }
         return try await write()
+    }
+
+    private func waitForTurn(_ appID: String) async throws {
+        turnCount += 1
+        let number = turnCount
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation {
+                (continuation: CheckedContinuation<Void, any Error>) in
+                if Task.isCancelled {
+                    continuation.resume(throwing: CancellationError())
+                } else {
+                    turns[appID, default: []].append(
+                        Turn(number: number, continuation: continuation))
+                }
+            }
+        } onCancel: {
+            Task { await self.giveUpTurn(number, of: appID) }
+        }
+    }
+
+    /// Does nothing if its turn has come already.
+    private func giveUpTurn(_ number: Int, of appID: String) {
+        guard var waiting = turns[appID],
+            let place = waiting.firstIndex(where: { $0.number == number })
+        else { return }
+        let turn = waiting.remove(at: place)
+        turns[appID] = waiting.isEmpty ? nil : waiting
+        turn.continuation.resume(throwing: CancellationError())
     }
 }

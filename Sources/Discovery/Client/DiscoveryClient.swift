@@ -20,23 +20,31 @@ public actor DiscoveryClient: Service {
     var doubtful: Set<String> = []
     /// Apps that something is being written of, and who waits for his turn.
     var busy: Set<String> = []
-    var turns: [String: [CheckedContinuation<Void, Never>]] = [:]
+    var turns: [String: [Turn]] = [:]
+    var turnCount = 0
     let kept = AsyncStream<Kept>.makeStream()
     var registrationCount = 0
 
-    /// By appid, in the order they were first asked for.
-    var apps: [App]
-    /// By number of the poll, one for each `appsPerPoll` of `apps`.
-    var polls: [Poll] = [Poll()]
-    private let begun = AsyncStream<Int>.makeStream()
+    /// What is followed, by appid.
+    var apps: [String: App]
+    /// By number of the poll. None is ever removed; one may be without apps.
+    var polls: [Poll]
+    let begun = AsyncStream<Int>.makeStream()
     private var watcherCount = 0
     var isLeaving = false
     /// Whether the last poll was not answered.
     var isLost = false
+    /// When another node is polled.
+    var switchAt: ContinuousClock.Instant
+    /// When nodes of the own zone are tried again; nil at one of them.
+    var homeAt: ContinuousClock.Instant?
+    var homePause: Duration
 
     /// A registration that is kept alive.
     struct Held {
         var registration: Registration
+        /// A node may have taken a change of it that was given up: it is to be said again.
+        var isUnsettled = false
         /// Tells it from an earlier one of the same app.
         let number: Int
     }
@@ -46,6 +54,12 @@ public actor DiscoveryClient: Service {
         let number: Int
     }
 
+    /// Somebody who waits to write.
+    struct Turn {
+        let number: Int
+        let continuation: CheckedContinuation<Void, any Error>
+    }
+
     struct App {
         let appID: String
         /// The timestamp that the present node gave; 0: none yet.
@@ -53,17 +67,25 @@ public actor DiscoveryClient: Service {
         var snapshot: Snapshot?
         var watchers: [(number: Int, continuation: AsyncStream<Snapshot>.Continuation)] = []
         fileprivate var pickers: [WeakPicker] = []
+        var lastUse = ContinuousClock.now
+        /// Whether a node has refused to be asked for it.
+        var isRefused = false
+
+        /// Whether nobody holds on to it.
+        var isUnused: Bool { watchers.isEmpty && pickers.allSatisfy { $0.picker == nil } }
 
         init(appID: String) { self.appID = appID }
 
-        mutating func publish(_ snapshot: Snapshot) {
+        /// Whether it says anything new.
+        mutating func publish(_ snapshot: Snapshot) -> Bool {
             // Another node says the same.
             let isNews = snapshot.differs(from: self.snapshot)
             self.snapshot = snapshot
-            if !isNews { return }
+            if !isNews { return false }
             // Whoever is told may pick at once.
             for held in pickers { held.picker?.update(snapshot) }
             for watcher in watchers { watcher.continuation.yield(snapshot) }
+            return true
         }
     }
 
@@ -71,28 +93,22 @@ public actor DiscoveryClient: Service {
         weak var picker: Picker?
     }
 
-    /// One of the polls.
-    struct Poll {
-        var task: Task<RegistryAPI.Polled, any Error>?
-        /// The node that gave the timestamps of its apps.
-        var node: String?
-    }
-
     static let nodesAppID = "infra.discovery"
-    /// A node takes 200 unless its operator has changed that, and a request line of 16 KB.
-    static let appsPerPoll = 100
 
-    /// `httpClient` stays the caller's, who shuts it down after the service has ended. If it has a
-    /// read timeout, that has to be longer than `pollTimeout`. Throws
+    /// `httpClient`: nil for one that all clients of the program share. Another one stays the
+    /// caller's, who shuts it down after the service has ended. It must not repeat connections that
+    /// fail (`retryConnectionEstablishment`), or a node that is gone costs the whole time of a
+    /// request; a read timeout has to be longer than `pollTimeout`. Throws
     /// `DiscoveryError.misconfigured`.
     public init(
-        _ configuration: ClientConfiguration, httpClient: HTTPClient = .shared,
+        _ configuration: ClientConfiguration, httpClient: HTTPClient? = nil,
         logger: Logger = Logger(label: "discovery.client")
     ) throws {
         try self.init(
             configuration,
             transport: AsyncHTTPTransport(
-                client: httpClient, answerBytesMax: configuration.answerBytesMax),
+                client: httpClient ?? AsyncHTTPTransport.shared,
+                answerBytesMax: configuration.answerBytesMax),
             random: SystemRandomNumberGenerator(), logger: logger)
     }
 
@@ -106,7 +122,11 @@ public actor DiscoveryClient: Service {
         self.random = random
         api = RegistryAPI(transport: transport, configuration: configuration)
         nodes = NodeList(seeds: configuration.nodes, random: random)
-        apps = [App(appID: DiscoveryClient.nodesAppID)]
+        apps = [DiscoveryClient.nodesAppID: App(appID: DiscoveryClient.nodesAppID)]
+        polls = [Poll(appIDs: [DiscoveryClient.nodesAppID])]
+        let factor = Double.random(in: 0.9...1.1, using: &self.random)
+        switchAt = .now + configuration.switchInterval * factor
+        homePause = DiscoveryClient.homePauseFirst
     }
 
     // MARK: Service
@@ -114,7 +134,7 @@ public actor DiscoveryClient: Service {
     /// Renews and polls until the service group shuts down, or the task is cancelled; then cancels
     /// what was registered, and goes on for `drainTime`. Once per client.
     public func run() async {
-        begun.continuation.yield(0)
+        start(0)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.keepRegistrations() }
             group.addTask { await self.keepPolling() }
@@ -122,9 +142,9 @@ public actor DiscoveryClient: Service {
                 do { try await gracefulShutdown() } catch {}
             }
             _ = await group.next()
+            isLeaving = true
             group.cancelAll()
         }
-        isLeaving = true
         // The task may be cancelled; the registry is to hear of it all the same.
         await Task { await self.leave() }.value
     }
@@ -148,52 +168,40 @@ public actor DiscoveryClient: Service {
 
     /// What is known of an app at this moment: nil if nothing is, or nobody has asked for it yet.
     public func snapshot(of appID: String) -> Snapshot? {
-        apps.first { $0.appID == appID }?.snapshot
+        apps[appID]?.lastUse = .now
+        return apps[appID]?.snapshot
     }
 
     /// Picks instances of an app for as long as it is held. It is empty until the registry has
     /// answered; `instances(of:)` tells when.
     public func picker(for appID: String, _ options: Picker.Options = Picker.Options()) -> Picker {
         let picker = Picker(zone: configuration.zone, options: options)
-        let index = follow(appID)
-        apps[index].pickers.removeAll { $0.picker == nil }
-        apps[index].pickers.append(WeakPicker(picker: picker))
-        if let snapshot = apps[index].snapshot { picker.update(snapshot) }
+        follow(appID)
+        apps[appID]?.pickers.removeAll { $0.picker == nil }
+        apps[appID]?.pickers.append(WeakPicker(picker: picker))
+        if let snapshot = apps[appID]?.snapshot { picker.update(snapshot) }
         return picker
     }
 
     func watch(_ appID: String) -> AsyncStream<Snapshot> {
         let (stream, continuation) = AsyncStream<Snapshot>.makeStream(
             bufferingPolicy: .bufferingNewest(1))
-        let index = follow(appID)
+        follow(appID)
         watcherCount += 1
         let number = watcherCount
         continuation.onTermination = { _ in
             Task { await self.forget(number, of: appID) }
         }
-        apps[index].watchers.append((number, continuation))
-        if let snapshot = apps[index].snapshot { continuation.yield(snapshot) }
+        apps[appID]?.watchers.append((number, continuation))
+        if let snapshot = apps[appID]?.snapshot { continuation.yield(snapshot) }
         return stream
     }
 
     private func forget(_ watcher: Int, of appID: String) {
-        guard let index = apps.firstIndex(where: { $0.appID == appID }) else { return }
-        apps[index].watchers.removeAll { $0.number == watcher }
+        apps[appID]?.watchers.removeAll { $0.number == watcher }
+        apps[appID]?.lastUse = .now
     }
 
-    /// The app is polled for from now on: the poll under way is given up for one with the app.
-    private func follow(_ appID: String) -> Int {
-        if let known = apps.firstIndex(where: { $0.appID == appID }) { return known }
-        apps.append(App(appID: appID))
-        let index = apps.count - 1
-        let number = index / DiscoveryClient.appsPerPoll
-        if number == polls.count {
-            polls.append(Poll())
-            begun.continuation.yield(number)
-        }
-        polls[number].task?.cancel()
-        return index
-    }
 }
 
 extension DiscoveryClient {

@@ -43,8 +43,11 @@ public struct Snapshot: Sendable, Equatable {
         return weighted
     }
 
+    /// Timestamps are not compared: another node has others for the same.
     func differs(from other: Snapshot?) -> Bool {
-        instances != other?.instances || schedule != other?.schedule
+        guard let other, schedule == other.schedule, instances.count == other.instances.count
+        else { return true }
+        return !zip(instances, other.instances).allSatisfy { $0.isSame(as: $1) }
     }
 
     func filtered(_ isWanted: (Instance) -> Bool) -> Snapshot {
@@ -55,5 +58,12 @@ public struct Snapshot: Sendable, Equatable {
 }
 
 extension Instance {
+    /// But for its timestamp.
+    fileprivate func isSame(as other: Instance) -> Bool {
+        hostname == other.hostname && zone == other.zone && addresses == other.addresses
+            && metadata == other.metadata && version == other.version && region == other.region
+            && status == other.status && env == other.env && appID == other.appID
+    }
+
     fileprivate var ownWeight: Int64 { Balancing.weight((metadata["weight"] ?? "").utf8.span) }
 }

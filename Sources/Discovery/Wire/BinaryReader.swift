@@ -83,8 +83,8 @@ struct BinaryReader {
 }
 
 /// What env, appid, zone and hostname may be, whoever brings them.
-enum KeyField {
-    static func isSound(_ field: Span<UInt8>) -> Bool {
+package enum KeyField {
+    package static func isSound(_ field: Span<UInt8>) -> Bool {
         if field.isEmpty { return false }
         // Without a branch per byte, so that the loop is vectorized.
         var seen: UInt8 = 0

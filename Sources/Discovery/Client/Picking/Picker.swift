@@ -157,9 +157,10 @@ public final class Picker: Sendable {
         let others = usable.filter { $0 != one }
         if others.isEmpty { return one }
         let other = weightedRandom(candidates, among: others)
-        // (load + 1) / weight, without a division.
-        let left = (candidates[one].load + 1).multipliedFullWidth(by: candidates[other].weight)
-        let right = (candidates[other].load + 1).multipliedFullWidth(by: candidates[one].weight)
+        // load / weight, without a division. Where nobody has anything to do the first stays, who
+        // was drawn by his weight.
+        let left = candidates[one].load.multipliedFullWidth(by: candidates[other].weight)
+        let right = candidates[other].load.multipliedFullWidth(by: candidates[one].weight)
         return (left.high, left.low) <= (right.high, right.low) ? one : other
     }
 

@@ -12,6 +12,18 @@ struct AsyncHTTPTransport: Transport {
     let client: HTTPClient
     let answerBytesMax: Int
 
+    /// Never shut down, like the threads it runs on.
+    static let shared: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.timeout.connect = .seconds(3)
+        // A node that refuses connections is gone: the next one is to be asked.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        // Each poll holds one, and writes are not to wait for it.
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 256
+        return HTTPClient(
+            eventLoopGroup: HTTPClient.defaultEventLoopGroup, configuration: configuration)
+    }()
+
     func send(
         _ request: RegistryRequest, to node: String, within time: Duration
     ) async throws -> [UInt8] {

@@ -73,6 +73,12 @@ struct RegistryAPI: Sendable {
 
     // MARK: Consumers
 
+    /// Whether every node takes this as the name of an app. Lists of them are comma-joined.
+    static func isUsable(_ appID: String) -> Bool {
+        appID.utf8.count <= PackedKey.fieldBytesMax && KeyField.isSound(appID.utf8.span)
+            && !appID.utf8.contains(UInt8(ascii: ","))
+    }
+
     /// What an answer may take from the node to here.
     private static let answerTime = Swift.Duration.seconds(1)
 

@@ -44,10 +44,10 @@ struct AppAnswer: Decodable {
         let zones =
             try container.decodeIfPresent(
                 [String: [Lenient<HeldInstance>]].self, forKey: .instances) ?? [:]
-        instances = zones.sorted { $0.key < $1.key }.flatMap { _, instances in
-            instances.compactMap(\.value?.instance).filter { $0.status == .up }
-                .sorted { $0.hostname < $1.hostname }
-        }
+        // By the zone that an instance names, whichever it stands under.
+        instances = zones.values.joined().compactMap(\.value?.instance)
+            .filter { $0.status == .up }
+            .sorted { ($0.zone, $0.hostname) < ($1.zone, $1.hostname) }
         let scheduler = try container.decodeIfPresent(
             Lenient<HeldSchedule>.self, forKey: .scheduler)
         schedule = scheduler?.value?.shares ?? [:]
