@@ -32,6 +32,14 @@ import Testing
         Case("no zones", [], []),
         Case("one instance", [(7, [123])], [[1]]),
         Case("weights of one divisor are reduced", [(1, [100, 300])], [[1, 3]]),
+        Case(
+            "large numbers for small parts",
+            [(6, [1_000_003]), (2, [1_000_033]), (2, [1_000_037]), (2, [1_000_039])],
+            [[3], [1], [1], [1]]),
+        Case("the largest ones for halves", [(.max, [.max, .max])], [[1, 1]]),
+        Case(
+            "a zone without instances does not spoil the divisor", [(3, [1]), (7, []), (6, [1])],
+            [[1], [], [2]]),
     ]
 
     @Test(arguments: cases)
@@ -81,13 +89,21 @@ import Testing
     }
 
     @Test func `weights that do not fit are rounded to the nearest`() {
-        // Three zones whose sums share no factor.
+        // Sums without a common factor: exactly, it would take numbers of 50 bits.
         let zones = [
-            Balancing.Zone(share: 9, weights: [1]),
-            Balancing.Zone(share: 1, weights: [1, 28, 30, 30, 30, 30]),
-            Balancing.Zone(share: 1, weights: [1, 30, 30, 30, 30, 30]),
+            Balancing.Zone(share: 1, weights: [1, 100_002]),
+            Balancing.Zone(share: 1, weights: [2, 100_017]),
+            Balancing.Zone(share: 2, weights: [100_043]),
         ]
-        #expect(error(zones) < 1e-6)
+        // The third has half of all; the first 1/100003 of a quarter.
+        let largest = Double(Balancing.weightMax)
+        let wanted = [
+            [largest / 2 / 100_003, largest / 2 / 100_003 * 100_002],
+            [largest / 2 / 100_019 * 2, largest / 2 / 100_019 * 100_017], [largest],
+        ]
+        #expect(
+            Balancing.weights(of: zones) == wanted.map { $0.map { Int64($0.rounded()) } })
+        #expect(Balancing.weights(of: zones)[2] == [Balancing.weightMax])
     }
 
     @Test func `random zones get their shares`() {
@@ -225,9 +241,20 @@ import Testing
     @Test func `a schedule that goes is news, and gone`() throws {
         let test = makeNode()
         let latest = try #require(test.fetch()?.view?.latest)
+        let waiter = test.poll([("a.b", latest)])
         test.schedule("a.b", nil)
+        let told = try #require(test.take(waiter)?.view)
+        #expect(told.latest > latest && told.schedule == nil)
         let view = try #require(test.fetch()?.view)
         #expect(view.latest > latest && view.schedule == nil)
+        #expect(balance(test, "sh001") == ["ownZone", "h1 10"])
+    }
+
+    @Test func `a node that is protected tells nobody whom to use`() {
+        let test = TestNode { $0.startupProtection = Duration.minute }
+        _ = test.register("h1")
+        #expect(test.balance(zone: "sh001")?.code == -500)
+        test.wait(Duration.minute)
         #expect(balance(test, "sh001") == ["ownZone", "h1 10"])
     }
 

@@ -68,6 +68,15 @@ struct LearningTests {
         #expect(start.node.takeJoined(), "at the deadline")
     }
 
+    /// Whoever runs the node looks at what every step says, not at those of its clock only.
+    @Test func `a schedule that comes as the joining ends may be what ends it`() {
+        let start = Start([("d2", "sh001")])
+        start.node.now.wall += Duration.minute
+        start.node.now.monotonic += Duration.minute
+        start.node.send { _, _ in .scheduled([]) }
+        #expect(start.node.takeJoined())
+    }
+
     /// Where the first node stops telling: at the beginning, or behind its first page.
     @Test(arguments: [false, true])
     func `where one node fails to tell what it holds, the next is asked for all of it`(

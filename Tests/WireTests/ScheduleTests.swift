@@ -38,7 +38,7 @@ import Testing
         #expect(rules == ["sh001: sh001 3, sh002 1", "sh002: sh002 1"])
     }
 
-    @Test func `the form of the reference's example file says the same`() throws {
+    @Test func `the form of an entry of the reference's example file says the same`() throws {
         let other = try parse(
             """
             {"app_id": "a.b", "env": "dev", "remark": "sh001 is drained",
@@ -125,6 +125,11 @@ import Testing
             "clients.sh001.zones.sh002.weight: found 2147483648, allowed is a whole number"
         ),
         (#"{"clients": {"": {"zones": {}}}}"#, "a zone in clients: found \"\", allowed"),
+        (
+            #"{"app_id": "a", "env": "e", "clients": {"b": {"zones": {}}, "\u0062": {"zones": {}}}}"#,
+            "found a key twice in one object, allowed is each once"
+        ),
+        (#"{"zones": [{"src": "a", "dst": {"b": 1, "b": 2}}]}"#, "found a key twice in one"),
         (#"{"zones": {}}"#, "zones: found an object, allowed is a list like"),
         (#"{"zones": [1]}"#, "zones[0]: found 1, allowed is an object with src and dst"),
         (#"{"zones": [{"src": "a"}]}"#, "zones[0]: found no src or no dst, allowed is an object"),
@@ -140,6 +145,19 @@ import Testing
     ) {
         let found = problem(json)
         #expect(found.hasPrefix(start), "\(found)")
+    }
+
+    @Test func `what would be long in every answer is refused`() {
+        let remark = String(repeating: "<", count: 20_000)
+        #expect(
+            problem(#"{"app_id": "a", "env": "e", "clients": {}, "remark": "\#(remark)"}"#)
+                == "found a schedule of 120026 bytes in each answer, allowed are 65536")
+    }
+
+    @Test func `colons and quotes in values are not taken for keys`() throws {
+        let scheduled = try parse(
+            #"{"app_id": "a:b", "env": "e:\"c\":", "clients": {}, "remark": "x: \\"}"#)
+        #expect(text(try #require(scheduled.schedule).remark) == "x: \\")
     }
 
     @Test func `what nests deep traps nothing`() {

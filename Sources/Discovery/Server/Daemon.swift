@@ -41,7 +41,10 @@ struct Daemon {
             logger.notice("admin on \(admin)")
         }
         opening.prepare { open(group, queue) }
-        scheduler.start { run(.scheduled($0), on: queue, group) }
+        scheduler.start { schedules in
+            // Whatever makes the node look at its clock may be what ends the joining.
+            if run(.scheduled(schedules), on: queue, group) { opening.begin() }
+        }
         if run(.started, on: queue, group) { opening.begin() }
 
         var signal: Int32 = 0
@@ -90,8 +93,7 @@ struct Daemon {
         }
     }
 
-    /// Runs the node once, in no loop's turn. Whether it may listen now.
-    @discardableResult
+    /// Runs the node once, in no loop's turn. Whether it may listen from now on: said once.
     private func run(_ input: Input, on queue: NodeQueue, _ group: LoopGroup) -> Bool {
         var turn = Turn(loop: -1, loopCount: group.handles.count)
         turn.batch.inputs.append(input)
@@ -119,7 +121,8 @@ struct Daemon {
         listen.port = group.ports[0]
         var advertise = configuration.advertise
         if advertise.port == 0 { advertise.port = listen.port }
-        run(.announced(address: advertise.description), on: queue, group)
+        // It has joined, or it would not be opened.
+        _ = run(.announced(address: advertise.description), on: queue, group)
         logger.notice(
             "listening on \(listen)",
             metadata: [
@@ -131,7 +134,8 @@ struct Daemon {
 
     private func stop(_ group: LoopGroup, _ queue: NodeQueue) {
         let start = Clocks.now.monotonic
-        run(.drained, on: queue, group)
+        // Nothing is opened any more.
+        _ = run(.drained, on: queue, group)
         while true {
             let now = Clocks.now
             let passed = now.monotonic - start

@@ -131,6 +131,8 @@ package enum JSONReader {
         /// Outside of strings: one less than the values of a flat text.
         private(set) var commas = 0
         private(set) var hasZero = false
+        /// Outside of strings: one for each member of an object.
+        private(set) var colons = 0
 
         init(_ text: Span<UInt8>) {
             var open = 0
@@ -141,6 +143,7 @@ package enum JSONReader {
                 case UInt8(ascii: "\""): isString.toggle()
                 case UInt8(ascii: "\\") where isString: index += 1
                 case UInt8(ascii: ",") where !isString: commas += 1
+                case UInt8(ascii: ":") where !isString: colons += 1
                 case UInt8(ascii: "[") where !isString, UInt8(ascii: "{") where !isString:
                     open += 1
                     depth = max(depth, open)
@@ -152,6 +155,12 @@ package enum JSONReader {
                 index += 1
             }
         }
+    }
+
+    /// Whether an object in the text, of which `tree` was read, has a member twice: Foundation takes
+    /// the first, Go the last.
+    static func hasTwins(_ text: Span<UInt8>, _ tree: JSONTree) -> Bool {
+        Outline(text).colons != tree.memberCount
     }
 
     /// Any value that the reader has a type for. Throws a sentence about `subject`.

@@ -40,6 +40,15 @@ package indirect enum JSONTree: Equatable, Sendable {
         if case .object(let members) = self { members } else { [] }
     }
 
+    /// Of all objects in it.
+    var memberCount: Int {
+        switch self {
+        case .list(let items): items.reduce(0) { $0 + $1.memberCount }
+        case .object(let members): members.reduce(0) { $0 + 1 + $1.value.memberCount }
+        case .null, .boolean, .integer, .number, .text: 0
+        }
+    }
+
     /// Empty if it is no list.
     package var items: [JSONTree] {
         if case .list(let items) = self { items } else { [] }

@@ -3,9 +3,11 @@ package import DiscoveryCore
 /// Reads a scheduler file: JSON, one application in one env.
 ///
 /// Both forms that the reference has had are taken: `clients`, as its server reads it, and `zones`,
-/// a list of `src` and `dst`, as its example file has it.
+/// a list of `src` and `dst`, as in its example file. That one is a list of several applications;
+/// here each has a file of its own.
 package enum ScheduleReader {
-    /// A schedule is repeated in every answer about its application.
+    /// Of a file, and of what is made of it: a schedule is repeated in every answer about its
+    /// application.
     package static let bytesMax = 65_536
     package static let weightRange = 0...Int64(Int32.max)
 
@@ -16,7 +18,11 @@ package enum ScheduleReader {
         let tree = try JSONReader.decode(JSONTree.self, text, "the file")
         guard case .object(let members) = tree else {
             throw Rejection(
-                "found \(tree.found), allowed is an object with app_id, env and clients")
+                "found \(tree.found), allowed is an object with app_id, env and clients: a file "
+                    + "for each application")
+        }
+        if JSONReader.hasTwins(text, tree) {
+            throw Rejection("found a key twice in one object, allowed is each once")
         }
         var file = File()
         for member in members { try file.take(member.name, member.value) }
@@ -59,8 +65,13 @@ package enum ScheduleReader {
             guard let app = AppKey(env: env, appid: appid) else {
                 throw Self.wrong("app_id", "a longer name", allowed: Self.nameRule)
             }
-            return Scheduled(
-                app: app, schedule: ZoneSchedule(rules: rules, remark: remark, shape: shape))
+            let schedule = ZoneSchedule(rules: rules, remark: remark, shape: shape)
+            guard schedule.encoded.count <= ScheduleReader.bytesMax else {
+                throw Rejection(
+                    "found a schedule of \(schedule.encoded.count) bytes in each answer, allowed are "
+                        + "\(ScheduleReader.bytesMax)")
+            }
+            return Scheduled(app: app, schedule: schedule)
         }
 
         // MARK: Values

@@ -1,3 +1,5 @@
+import DiscoveryCore
+import DiscoveryWire
 import Foundation
 import Testing
 
@@ -21,6 +23,13 @@ import Testing
         try Configuration.load(
             file: ConfigurationFile(path: "\(Self.root)/\(file)"), flags: ConfigurationFlags(),
             environment: ConfigurationEnvironment(environment), machine: Samples.machine)
+    }
+
+    @Test func `the example of a schedule is one`() throws {
+        let text = try String(
+            contentsOfFile: "\(Self.root)/schedulers/example.json", encoding: .utf8)
+        let scheduled = try ScheduleReader.read(text.utf8.span, shape: .object)
+        #expect(scheduled.schedule?.rules.count == 2)
     }
 
     @Test func `there are the files that are known, and no others`() {

@@ -34,6 +34,10 @@ extension EndToEndTests {
             #expect(told.text.contains(shown(5)), "\(told.text)")
             #expect(try node.latest() > latest)
             #expect(try node.metric("discovery_schedules") == 1)
+            #expect(try node.metric("discovery_schedules_digest") != 0)
+            let data = try node.get(Self.balance + "sh001").json["data"]
+            #expect(try data["basis"].string == "scheduler")
+            #expect(try data["total_weight"].int == 1)
 
             try folder.write("demo.json", "{")
             #expect(try eventually { try node.metric("discovery_scheduler_problems") == 1 })

@@ -1,10 +1,10 @@
-import DiscoveryCore
 import DiscoveryHTTP
 import DiscoveryWire
 import Logging
 import Testing
 
 @testable import Discovery
+@testable import DiscoveryCore
 
 @Suite struct `Encoding replies` {
     private let encoder = ReplyEncoder(
@@ -68,5 +68,40 @@ import Testing
         }
         #expect(range == 0..<turn.bytes.count)
         #expect(turn.bytes.starts(with: Array(#"{"code":0,"#.utf8)))
+    }
+
+    /// Zones are named by whoever asks, and by whoever registers: not each may cost a body.
+    @Test func `an answer about balance is made once, for as many zones as may be`() throws {
+        let key = try #require(AppKey(env: Array("dev".utf8), appid: Array("a".utf8)))
+        func zone(_ number: Int) -> [UInt8] { Array("z\(number)".utf8) }
+        let rules = (0...64).map { ZoneSchedule.Rule(caller: zone($0), shares: []) }
+        let view = AppView(
+            app: key, latest: 1, zones: [], env: nil,
+            schedule: ZoneSchedule(rules: rules, remark: [], shape: .object), filter: nil,
+            statuses: 1, made: 0)
+        // Kept, so that no other one can take its place in memory.
+        var bodies: [SharedBody] = []
+        func answer(_ zone: [UInt8]) throws -> ObjectIdentifier {
+            var (composed, exchanges) = (ComposedBodies(), LivingBodies())
+            var turn = Turn(loop: 0, loopCount: 1)
+            encoder.encode(
+                .balanced(view, zone: zone), to: RequestID(1), in: &turn, composed: &composed,
+                exchanges: &exchanges)
+            guard case .shared(let body) = try #require(turn.replies.first).body else {
+                throw Failure("an answer about balance is copied")
+            }
+            bodies.append(body)
+            return ObjectIdentifier(body)
+        }
+        // Without a rule or an instance all zones are the same.
+        let other = try answer(Array("made up".utf8))
+        #expect(try answer(Array("another".utf8)) == other)
+        let first = try (0..<63).map { try answer(zone($0)) }
+        #expect(Set(first).count == 63)
+        for number in 0..<63 { #expect(try answer(zone(number)) == first[number]) }
+        // One more than are kept: the one that was used the longest time ago goes.
+        _ = try answer(zone(63))
+        #expect(try answer(zone(0)) == first[0])
+        #expect(try answer(Array("made up".utf8)) != other)
     }
 }

@@ -1,6 +1,7 @@
 import DiscoveryCore
 import DiscoveryWire
 import Foundation
+import Logging
 import Testing
 
 @testable import Discovery
@@ -11,9 +12,9 @@ import Testing
         let folder: TemporaryFolder
         var files: SchedulerFiles
 
-        init() throws {
+        init(filesMax: Int = 100) throws {
             folder = try TemporaryFolder()
-            files = SchedulerFiles(folder: folder.path, shape: .object)
+            files = SchedulerFiles(folder: folder.path, shape: .object, filesMax: filesMax)
         }
 
         func write(_ name: String, _ text: String) throws { try folder.write(name, text) }
@@ -64,6 +65,7 @@ import Testing
         try desk.write("two.json", schedule("b", weight: 3))
         #expect(desk.look().changes == ["b 3"])
         try desk.remove("one.json")
+        #expect(desk.look() == ([], []))
         #expect(desk.look().changes == ["a -"])
         #expect(desk.inEffect == ["two.json"] && desk.files.problemCount == 0)
     }
@@ -116,6 +118,7 @@ import Testing
             wrong(found.news)
                 == ["b.json: is for the same app_id and env as a.json, which counts"])
         try desk.remove("a.json")
+        // It is missing, so the other one counts at once.
         #expect(desk.look().changes == ["a 2"])
         #expect(desk.files.problemCount == 0)
     }
@@ -140,12 +143,104 @@ import Testing
         #expect(desk.files.problemCount == 0)
     }
 
-    @Test func `a file that is too long is refused before it is read`() throws {
+    @Test func `a file that is too long is refused, once`() throws {
         let desk = try Desk()
         try desk.write("one.json", String(repeating: " ", count: 65_537))
         #expect(
             wrong(desk.look().news)
                 == ["one.json: cannot be read: it is longer than 65536 bytes"])
+        for _ in 0..<3 { #expect(desk.look() == ([], [])) }
+        try desk.write("one.json", schedule("a", weight: 1))
+        #expect(desk.look().changes == ["a 1"])
+    }
+
+    @Test func `a file that is gone for a moment keeps what it said`() throws {
+        let desk = try Desk()
+        try desk.write("one.json", schedule("a", weight: 1))
+        _ = desk.look()
+        for weight in 2..<5 {
+            try desk.remove("one.json")
+            #expect(desk.look() == ([], []))
+            #expect(desk.inEffect == ["one.json"])
+            // And if it is only half written when it is back.
+            try desk.write("one.json", "{")
+            #expect(wrong(desk.look().news).first?.hasSuffix(" (kept)") == true)
+            try desk.write("one.json", schedule("a", weight: weight))
+            #expect(desk.look().changes == ["a \(weight)"])
+        }
+    }
+
+    @Test func `a second change in the same instant is seen`() throws {
+        let desk = try Desk()
+        let path = desk.folder.path(of: "one.json")
+        try desk.write("one.json", schedule("a", weight: 1))
+        _ = desk.look()
+        for weight in [2, 3, 4, 5, 6, 7, 8, 9] {
+            // In place, with the same length: most often the clock of files has not moved on.
+            let file = try #require(FileHandle(forWritingAtPath: path))
+            try file.write(contentsOf: Data(schedule("a", weight: weight).utf8))
+            try file.close()
+            _ = desk.look()
+        }
+        _ = desk.look()
+        #expect(desk.files.inEffect.values.first?.schedule?.rules.first?.shares.first?.weight == 9)
+    }
+
+    /// As Kubernetes changes a config map: files are links through a link to a folder.
+    @Test func `a folder of links is taken when its link is swapped`() throws {
+        let desk = try Desk()
+        let manager = FileManager.default
+        func link(_ name: String, to target: String) throws {
+            let path = desk.folder.path(of: name)
+            try manager.createSymbolicLink(atPath: path + "~", withDestinationPath: target)
+            let code = unsafe rename(path + "~", path)
+            #expect(code == 0)
+        }
+        for version in 1...2 {
+            let folder = desk.folder.url.appendingPathComponent("v\(version)")
+            try manager.createDirectory(at: folder, withIntermediateDirectories: true)
+            try desk.write("v\(version)/one.json", schedule("a", weight: version))
+        }
+        try link("data", to: "v1")
+        try link("one.json", to: "data/one.json")
+        #expect(desk.look().changes == ["a 1"])
+        try link("data", to: "v2")
+        #expect(desk.look().changes == ["a 2"])
+        // A link to nothing is a file that cannot be read.
+        try link("data", to: "v3")
+        let found = desk.look()
+        #expect(found.changes == [])
+        #expect(
+            wrong(found.news)
+                == ["one.json: cannot be read: No such file or directory (kept)"])
+    }
+
+    @Test func `a file may be made one for another application, and two may change places`() throws
+    {
+        let desk = try Desk()
+        try desk.write("one.json", schedule("a", weight: 1))
+        _ = desk.look()
+        try desk.write("one.json", schedule("b", weight: 2))
+        #expect(desk.look().changes == ["b 2", "a -"])
+        try desk.write("two.json", schedule("c", weight: 3))
+        _ = desk.look()
+        try desk.write("one.json", schedule("c", weight: 3))
+        try desk.write("two.json", schedule("b", weight: 2))
+        #expect(desk.look() == ([], []))
+        #expect(desk.inEffect == ["one.json", "two.json"])
+    }
+
+    @Test func `the digest tells nodes with other schedules apart, not other file names`() throws {
+        let (one, two) = (try Desk(), try Desk())
+        for (desk, names) in [(one, ["a", "b"]), (two, ["y", "x"])] {
+            try desk.write("\(names[0]).json", schedule("a", weight: 1))
+            try desk.write("\(names[1]).json", schedule("b", weight: 2))
+            _ = desk.look()
+        }
+        #expect(one.files.digest == two.files.digest && one.files.digest != 0)
+        try two.write("x.json", schedule("b", weight: 3))
+        _ = two.look()
+        #expect(one.files.digest != two.files.digest)
     }
 
     @Test func `an application may move to another file without a gap`() throws {
@@ -157,6 +252,28 @@ import Testing
         #expect(desk.look().changes == [])
         #expect(desk.inEffect == ["x.json"])
     }
+
+    @Test func `too many files take no place from those that are known`() throws {
+        let desk = try Desk(filesMax: 8)
+        try desk.write("m.json", schedule("m", weight: 1))
+        #expect(desk.look().changes == ["m 1"])
+        for number in 1...8 {
+            try desk.write("a\(number).json", schedule("a\(number)", weight: 1))
+        }
+        let found = desk.look()
+        #expect(found.changes == (1...7).map { "a\($0) 1" })
+        #expect(
+            found.news.first
+                == .wrong(
+                    path: desk.folder.path, problem: "it has more than 8 files: 1 are not read",
+                    keeps: true))
+        #expect(desk.inEffect.contains("m.json") && desk.files.problemCount == 1)
+        #expect(desk.look() == ([], []))
+        try desk.remove("m.json")
+        #expect(desk.look().changes == ["a8 1"])
+        #expect(desk.look().changes == ["m -"])
+        #expect(desk.files.problemCount == 0)
+    }
 }
 
 private func == (
@@ -164,4 +281,18 @@ private func == (
     right: ([String], [SchedulerFiles.News])
 ) -> Bool {
     left.changes == right.0 && left.news == right.1
+}
+
+/// The queue that looks again and again.
+@Suite struct SchedulerWatchTests {
+    @Test func `what is looked at after the end is not taken`() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("one.json", #"{"app_id":"a","env":"dev","clients":{}}"#)
+        var settings = SchedulerSettings()
+        settings.folder = folder.path
+        let watch = SchedulerWatch(settings: settings, logger: Logger(label: "test"))
+        watch.stop()
+        watch.start { _ in Issue.record("taken") }
+        #expect(watch.figures.schedules == 1 && watch.figures.digest != 0)
+    }
 }

@@ -12,6 +12,13 @@ package struct Balanced {
 }
 
 extension AppView {
+    /// What decides how a caller shares its requests out: all with the same one do as the others.
+    package func decision(for zone: [UInt8]) -> [UInt8]? {
+        let isNamed = schedule?.rule(for: zone) != nil
+        let isOwn = zones.contains { $0.name == zone && !$0.rows.isEmpty }
+        return isNamed || isOwn ? zone : nil
+    }
+
     /// How a caller in `zone` shares its requests out among the instances of this view.
     package func balanced(for zone: [UInt8]) -> Balanced {
         let rule = schedule?.rule(for: zone)

@@ -24,8 +24,8 @@ package enum Balancing {
     /// Of an instance that says none, 0, or nothing that is a whole number: the reference's.
     package static let weightUsual: Int64 = 10
 
-    /// The instances' final weights, in the order given, without a common divisor. 0 in zones
-    /// without a share; all 0 if no zone has one.
+    /// The instances' final weights, in the order given; without a common divisor, unless they were
+    /// rounded. 0 in zones without a share; all 0 if no zone has one.
     package static func weights(of zones: [Zone]) -> [[Int64]] {
         exactWeights(of: zones) ?? roundedWeights(of: zones)
     }
@@ -92,10 +92,15 @@ package enum Balancing {
 
     /// share/W of each zone, in lowest terms, over their least common denominator, times the
     /// instance's own weight. Nil if a number on the way is too large.
+    ///
+    /// Shares and the weights of each zone are freed of common divisors first. So what comes out
+    /// has none either, and neither the denominator nor a factor is larger than it: where it can be
+    /// said, nothing on the way overflows.
     private static func exactWeights(of zones: [Zone]) -> [[Int64]]? {
+        let parts = reduced(zones)
         var factors: [(numerator: Int64, denominator: Int64)] = []
         var common: Int64 = 1
-        for zone in zones {
+        for zone in parts {
             guard let sum = sum(zone.weights) else { return nil }
             if zone.share == 0 || sum == 0 {
                 factors.append((0, 1))
@@ -108,21 +113,31 @@ package enum Balancing {
             common = product
         }
         var weights: [[Int64]] = []
-        var divisor: Int64 = 0
-        for (zone, factor) in zip(zones, factors) {
+        for (zone, factor) in zip(parts, factors) {
             guard let factor = product(factor.numerator, common / factor.denominator)
             else { return nil }
             var finals: [Int64] = []
             finals.reserveCapacity(zone.weights.count)
             for weight in zone.weights {
-                guard let final = product(weight, factor) else { return nil }
-                divisor = greatestCommonDivisor(divisor, final)
+                guard let final = product(weight, factor), final <= weightMax else { return nil }
                 finals.append(final)
             }
             weights.append(finals)
         }
-        if divisor > 1 { weights = weights.map { $0.map { $0 / divisor } } }
-        return weights.allSatisfy { $0.allSatisfy { $0 <= weightMax } } ? weights : nil
+        return weights
+    }
+
+    /// The same parts of the requests in smaller numbers.
+    private static func reduced(_ zones: [Zone]) -> [Zone] {
+        let divisor = zones.reduce(Int64(0)) { divisor, zone in
+            zone.weights.isEmpty ? divisor : greatestCommonDivisor(divisor, zone.share)
+        }
+        return zones.map { zone in
+            let common = zone.weights.reduce(Int64(0)) { greatestCommonDivisor($0, $1) }
+            return Zone(
+                share: zone.weights.isEmpty ? 0 : zone.share / max(1, divisor),
+                weights: common > 1 ? zone.weights.map { $0 / common } : zone.weights)
+        }
     }
 
     private static func sum(_ weights: [Int64]) -> Int64? {

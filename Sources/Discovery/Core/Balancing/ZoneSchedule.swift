@@ -59,6 +59,11 @@ package struct ZoneSchedule: Equatable, Sendable {
         self.digest = ByteHash.join(digest, UInt64(sorted.count))
     }
 
+    /// Of the schedule of this application; what is shown is not part of it.
+    package func digest(of app: AppKey) -> UInt64 {
+        ByteHash.join(ByteHash.common.wide(app.packed.span), digest)
+    }
+
     /// What applies to callers in this zone.
     func rule(for caller: [UInt8]) -> Rule? { rules.first { $0.caller == caller } }
 

@@ -167,9 +167,11 @@ private final class ViewBodies {
     private var byZone: SharedBody?
     private var array: SharedBody?
     private var polls: SharedBody?
-    /// By the caller's zone. Their names come from clients, so the number is bounded.
-    private var balances: [(zone: [UInt8], body: SharedBody)] = []
-    private static let balancesMax = 8
+    /// By what decides for a caller: a zone with a rule or with instances, or neither. So a caller
+    /// that makes zones up costs nothing; those with instances come from clients too, so the number
+    /// is bounded. The one used last is the last.
+    private var balances: [(decision: [UInt8]?, body: SharedBody)] = []
+    private static let balancesMax = 64
 
     func fetch(_ shape: InstancesShape, _ view: AppView) -> SharedBody {
         switch shape {
@@ -187,10 +189,14 @@ private final class ViewBodies {
     }
 
     func balance(_ zone: [UInt8], _ view: AppView) -> SharedBody {
-        if let known = balances.first(where: { $0.zone == zone }) { return known.body }
+        let decision = view.decision(for: zone)
+        if let known = balances.firstIndex(where: { $0.decision == decision }) {
+            balances.append(balances.remove(at: known))
+            return balances[balances.count - 1].body
+        }
         let body = SharedBody(BalanceWriter.body(view, zone: zone))
         if balances.count == ViewBodies.balancesMax { balances.removeFirst() }
-        balances.append((zone, body))
+        balances.append((decision, body))
         return body
     }
 

@@ -186,6 +186,9 @@ struct MetricsPage: Sendable {
         text.gauge(
             "discovery_schedules", help: "Schedules of zones in effect.", figures.schedules)
         text.gauge(
+            "discovery_schedules_digest",
+            help: "Equal on nodes with the same schedules in effect.", Int(figures.digest))
+        text.gauge(
             "discovery_scheduler_problems",
             help: "Scheduler files, or their folder, that something is wrong with.",
             figures.problems)

@@ -12,22 +12,28 @@ struct Folder: Sendable {
         fileprivate let modified: [Int]
     }
 
-    /// The names in it that end like this and are not hidden, sorted; no more than `countMax`.
+    /// The names in it that end like this and are not hidden, sorted. Throws if there are more than
+    /// `countMax`.
     func names(
         endingIn suffix: String, countMax: Int
-    ) throws(TextFileError) -> (names: [String], isCut: Bool) {
+    ) throws(TextFileError) -> [String] {
         guard let stream = unsafe opendir(path) else { throw .lastOfSystem }
         defer { _ = unsafe closedir(stream) }
         var names: [String] = []
-        while let entry = unsafe readdir(stream) {
+        while true {
+            errno = 0
+            guard let entry = unsafe readdir(stream) else {
+                // A list that breaks off is none.
+                if errno != 0 { throw .lastOfSystem }
+                return names.sorted()
+            }
             let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             guard name.hasSuffix(suffix), !name.hasPrefix(".") else { continue }
-            if names.count == countMax { return (names.sorted(), true) }
+            if names.count == countMax { throw .system("it has more than \(countMax) files") }
             names.append(name)
         }
-        return (names.sorted(), false)
     }
 
     func stamp(of name: String) throws(TextFileError) -> Stamp {

@@ -16,6 +16,12 @@ struct SchedulerFiles {
 
     private struct File {
         var stamp: Folder.Stamp?
+        /// Whether it was read again a look after this stamp was first seen: two changes of one
+        /// moment have one stamp.
+        var isSettled = false
+        /// It was not in the folder at the last look. Some editors, and who deploys by removing and
+        /// copying, take a file away for a moment.
+        var isMissing = false
         /// What it said when it was right last.
         var scheduled: Scheduled?
         /// Why it cannot be read, or taken.
@@ -23,30 +29,48 @@ struct SchedulerFiles {
         /// The file that counts in its place.
         var rival: String?
 
+        mutating func take(_ content: Result<Scheduled, Rejection>) {
+            switch content {
+            case .success(let scheduled): (self.scheduled, fault) = (scheduled, nil)
+            case .failure(let rejection): fault = rejection.message
+            }
+        }
+
         var problem: String? {
             fault ?? rival.map { "is for the same app_id and env as \($0), which counts" }
         }
     }
 
-    /// Each is looked at once per second, and its schedule kept in memory.
-    static let filesMax = 4096
+    /// Names that are read; a folder with more is another one than was meant.
+    private static let namesMax = 65_536
 
     private let folder: Folder
     private let shape: SchedulerShape
+    /// Each is looked at once per second, and its schedule kept in memory.
+    private let filesMax: Int
     /// By name.
     private var files: [String: File] = [:]
     private var folderProblem: String?
     /// By application: the file that counts, and what it says.
     private(set) var inEffect: [AppKey: (name: String, schedule: ZoneSchedule?)] = [:]
 
-    init(folder: String, shape: SchedulerShape) {
+    init(folder: String, shape: SchedulerShape, filesMax: Int = 4096) {
         self.folder = Folder(path: folder)
         self.shape = shape
+        self.filesMax = filesMax
     }
 
     /// Files, or the folder, that something is wrong with now.
     var problemCount: Int {
         files.values.count { $0.problem != nil } + (folderProblem == nil ? 0 : 1)
+    }
+
+    /// Equal on nodes with the same schedules, whatever their files are called.
+    var digest: UInt32 {
+        let digest = inEffect.reduce(UInt64(0)) { digest, entry in
+            digest ^ (entry.value.schedule?.digest(of: entry.key) ?? 0)
+        }
+        return UInt32(truncatingIfNeeded: digest)
     }
 
     /// Looks at the folder. What is different since the last time, for the node and for the
@@ -55,19 +79,21 @@ struct SchedulerFiles {
         var news: [News] = []
         let names: [String]
         do throws(TextFileError) {
-            let found = try folder.names(endingIn: ".json", countMax: SchedulerFiles.filesMax)
-            names = found.names
+            let found = try folder.names(endingIn: ".json", countMax: SchedulerFiles.namesMax)
+            names = limited(found)
+            let more = found.count - names.count
             setFolderProblem(
-                found.isCut ? "it has more than \(SchedulerFiles.filesMax) files" : nil, &news)
+                more == 0
+                    ? nil
+                    : "it has more than \(filesMax) files: \(more) are not read",
+                &news)
         } catch {
             // It may be back in a moment; nothing is dropped.
             setFolderProblem("cannot be read: \(error)", &news)
             return ([], news)
         }
         let problems = files.mapValues(\.problem)
-        let present = Set(names)
-        var isChanged = !files.keys.allSatisfy(present.contains)
-        if isChanged { files = files.filter { present.contains($0.key) } }
+        var isChanged = dropMissing(Set(names))
         for name in names where read(name) { isChanged = true }
         guard isChanged else { return ([], news) }
         let changes = decide(names, &news)
@@ -83,6 +109,27 @@ struct SchedulerFiles {
         return (changes, news)
     }
 
+    /// As many as may be: those that are known stay, so that no new one takes a place.
+    private func limited(_ names: [String]) -> [String] {
+        if names.count <= filesMax { return names }
+        let known = names.filter { files[$0] != nil }
+        let new = names.filter { files[$0] == nil }
+        return (known + new.prefix(filesMax - known.count)).sorted()
+    }
+
+    /// Forgets files that have been missing for two looks; whether there are any.
+    private mutating func dropMissing(_ present: Set<String>) -> Bool {
+        let before = files.count
+        files = files.filter { present.contains($0.key) || !$0.value.isMissing }
+        var isChanged = files.count < before
+        for name in files.keys {
+            let isMissing = !present.contains(name)
+            if files[name]?.isMissing != isMissing { isChanged = true }
+            files[name]?.isMissing = isMissing
+        }
+        return isChanged
+    }
+
     private mutating func setFolderProblem(_ problem: String?, _ news: inout [News]) {
         if let problem, problem != folderProblem {
             news.append(.wrong(path: folder.path, problem: problem, keeps: !inEffect.isEmpty))
@@ -92,22 +139,18 @@ struct SchedulerFiles {
 
     /// Reads a file if it is another one than it was; whether it is.
     private mutating func read(_ name: String) -> Bool {
-        var file = files[name] ?? File()
+        let before = files[name]
+        var file = before ?? File()
         do throws(TextFileError) {
             let stamp = try folder.stamp(of: name)
-            if stamp == file.stamp { return false }
+            if stamp == file.stamp, file.isSettled { return false }
+            file.isSettled = stamp == file.stamp
             file.stamp = stamp
-            let text = try TextFile.read(
-                folder.path(of: name), bytesMax: ScheduleReader.bytesMax)
-            do throws(Rejection) {
-                file.scheduled = try ScheduleReader.read(text.utf8.span, shape: shape)
-                file.fault = nil
-            } catch {
-                file.fault = error.message
-            }
+            file.take(try content(of: name))
         } catch {
+            // There is no stamp to tell a new attempt by.
             let fault = "cannot be read: \(error)"
-            if file.fault == fault, file.stamp == nil { return false }
+            if before?.fault == fault, before?.stamp == nil { return false }
             file.stamp = nil
             file.fault = fault
         }
@@ -115,13 +158,36 @@ struct SchedulerFiles {
         return true
     }
 
+    /// What the file says, or what is wrong with it. Throws only what the next look may find mended
+    /// though the stamp stays.
+    private func content(
+        of name: String
+    ) throws(TextFileError) -> Result<Scheduled, Rejection> {
+        do throws(TextFileError) {
+            let text = try TextFile.read(
+                folder.path(of: name), bytesMax: ScheduleReader.bytesMax)
+            do throws(Rejection) {
+                return .success(try ScheduleReader.read(text.utf8.span, shape: shape))
+            } catch {
+                return .failure(error)
+            }
+        } catch {
+            if case .system = error { throw error }
+            return .failure(Rejection("cannot be read: \(error)"))
+        }
+    }
+
     /// Which file counts for which application: of several the first by name.
+    /// A file that is missing for the moment only if there is no other.
     private mutating func decide(_ names: [String], _ news: inout [News]) -> [Scheduled] {
+        let missing = files.keys.filter { files[$0]?.isMissing == true }.sorted()
         var wanted: [AppKey: (name: String, schedule: ZoneSchedule?)] = [:]
-        for name in names {
+        for name in names + missing {
             guard let scheduled = files[name]?.scheduled else { continue }
             let rival = wanted[scheduled.app]?.name
-            files[name]?.rival = rival
+            // Nothing is wrong with what is not there.
+            let isMissing = files[name]?.isMissing ?? true
+            files[name]?.rival = isMissing ? nil : rival
             if rival == nil { wanted[scheduled.app] = (name, scheduled.schedule) }
         }
         var changes: [Scheduled] = []

@@ -9,6 +9,8 @@ final class SchedulerWatch: Sendable {
     /// How many schedules are in effect, and how many files something is wrong with.
     struct Figures: Sendable {
         var schedules = 0
+        /// Equal on nodes with the same schedules: 32 bits.
+        var digest: UInt32 = 0
         var problems = 0
     }
 
@@ -20,7 +22,8 @@ final class SchedulerWatch: Sendable {
     /// Of the last look: whoever wants to know does not wait for a disk.
     private let lastFigures = Mutex(Figures())
     private let queue = DispatchQueue(label: "discovery.scheduler")
-    private let isStopped = Atomic(false)
+    /// Held while changes are handed over.
+    private let isStopped = Mutex(false)
 
     init(settings: SchedulerSettings, logger: Logger) {
         self.logger = logger
@@ -38,15 +41,12 @@ final class SchedulerWatch: Sendable {
         if files.withLock({ $0 == nil }) { return }
         look(take)
         queue.asyncAfter(deadline: .now() + SchedulerWatch.interval) { [self] in
-            if !isStopped.load(ordering: .relaxed) { start(take: take) }
+            if !isStopped.withLock({ $0 }) { start(take: take) }
         }
     }
 
-    /// `take` is not called any more when this returns.
-    func stop() {
-        isStopped.store(true, ordering: .relaxed)
-        queue.sync {}
-    }
+    /// `take` is not called any more when this returns. It does not wait for a disk that hangs.
+    func stop() { isStopped.withLock { $0 = true } }
 
     private func look(_ take: ([Scheduled]) -> Void) {
         let (found, figures) = files.withLock { files in
@@ -54,12 +54,16 @@ final class SchedulerWatch: Sendable {
             return (
                 found,
                 Figures(
-                    schedules: files?.inEffect.count ?? 0, problems: files?.problemCount ?? 0)
+                    schedules: files?.inEffect.count ?? 0, digest: files?.digest ?? 0,
+                    problems: files?.problemCount ?? 0)
             )
         }
         lastFigures.withLock { $0 = figures }
         for news in found?.news ?? [] { tell(news) }
-        if let changes = found?.changes, !changes.isEmpty { take(changes) }
+        guard let changes = found?.changes, !changes.isEmpty else { return }
+        isStopped.withLock { isStopped in
+            if !isStopped { take(changes) }
+        }
     }
 
     private func tell(_ news: SchedulerFiles.News) {

@@ -27,6 +27,13 @@ final class TemporaryFolder {
         try text.write(to: url.appendingPathComponent(name), atomically: true, encoding: .utf8)
     }
 
+    /// Empty if there is no such file.
+    func text(_ name: String) -> String {
+        FileManager.default.contents(atPath: path(of: name)).map {
+            String(decoding: $0, as: UTF8.self)
+        } ?? ""
+    }
+
     func remove(_ name: String) throws {
         try FileManager.default.removeItem(at: url.appendingPathComponent(name))
     }
