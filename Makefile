@@ -12,7 +12,7 @@ FROM ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build run cluster test lint format bench bench-smoke asan tsan fuzz simulate \
-    mutations install clean
+    mutations install install-check clean
 
 # List the targets.
 help:
@@ -100,14 +100,19 @@ install: build
 	.build/release/generate-manual .build/release/discovery -o .build/share
 	for shell in bash zsh fish; do .build/release/discovery --generate-completion-script $$shell \
 	    >.build/share/$$shell || exit 1; done
-	install -D -m 0755 .build/release/discovery $(DESTDIR)$(PREFIX)/bin/discovery
-	install -D -m 0644 .build/share/discovery.1 $(DESTDIR)$(PREFIX)/share/man/man1/discovery.1
-	install -D -m 0644 .build/share/bash \
-	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/discovery
-	install -D -m 0644 .build/share/zsh \
-	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_discovery
-	install -D -m 0644 .build/share/fish \
-	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/discovery.fish
+	@root='$(DESTDIR)$(PREFIX)'; folder=$$root; \
+	while [ ! -e "$$folder" ]; do folder=$$(dirname "$$folder"); done; \
+	[ -w "$$folder" ] || sudo='$(SUDO)'; \
+	put() { $$sudo install -D -m "$$1" "$$2" "$$root/$$3" && echo "$$root/$$3"; }; \
+	put 0755 .build/release/discovery bin/discovery && \
+	put 0644 .build/share/discovery.1 share/man/man1/discovery.1 && \
+	put 0644 .build/share/bash share/bash-completion/completions/discovery && \
+	put 0644 .build/share/zsh share/zsh/site-functions/_discovery && \
+	put 0644 .build/share/fish share/fish/vendor_completions.d/discovery.fish
+
+# Install into an empty folder, and look whether all of it is there and works.
+install-check:
+	Tests/install.sh
 
 # Remove everything that was built.
 clean:
