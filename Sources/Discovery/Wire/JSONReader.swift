@@ -157,8 +157,8 @@ package enum JSONReader {
         }
     }
 
-    /// Whether an object in the text, of which `tree` was read, has a member twice: Foundation takes
-    /// the first, Go the last.
+    /// Whether an object in the text, of which `tree` was read, has a member twice: Foundation
+    /// takes the first, Go the last.
     static func hasTwins(_ text: Span<UInt8>, _ tree: JSONTree) -> Bool {
         Outline(text).colons != tree.memberCount
     }

@@ -68,8 +68,8 @@ package enum ScheduleReader {
             let schedule = ZoneSchedule(rules: rules, remark: remark, shape: shape)
             guard schedule.encoded.count <= ScheduleReader.bytesMax else {
                 throw Rejection(
-                    "found a schedule of \(schedule.encoded.count) bytes in each answer, allowed are "
-                        + "\(ScheduleReader.bytesMax)")
+                    "found a schedule of \(schedule.encoded.count) bytes in each answer, "
+                        + "allowed are \(ScheduleReader.bytesMax)")
             }
             return Scheduled(app: app, schedule: schedule)
         }

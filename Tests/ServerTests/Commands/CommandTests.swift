@@ -31,8 +31,58 @@ import Testing
             "serve", "check-config", "fetch", "watch", "nodes", "balance", "diff", "export", "run",
             "register", "set", "cancel", "import", "top",
         ]
-        for name in names { #expect(script.contains(name), "\(name)") }
+        // Each has a part of its own, and not only its name somewhere.
+        for name in names {
+            let part = shell == .fish ? "case '\(name)'" : "_discovery_\(name)() {"
+            #expect(script.contains(part), "\(name)")
+        }
         #expect(script.contains("template") && script.contains("advertise"))
+    }
+
+    @Test(arguments: [
+        (Int64(1), Int64(3), "33.3 %"), (2, 3, "66.7 %"), (1, 1, "100.0 %"), (0, 5, "0.0 %"),
+        (.max, 1, "922337203685477580700.0 %"), (5, 0, "500.0 %"),
+        (-1, .min, "-100.0 %"),
+    ])
+    func `a share is a percentage, whatever a node answers`(
+        _ part: Int64, _ whole: Int64, _ text: String
+    ) {
+        #expect(BalanceCommand.percent(part, of: whole) == text)
+    }
+
+    @Test func `metrics are read as Prometheus does`() {
+        let samples = MetricSamples(
+            """
+            # HELP a b
+            a{x="1",y="a\\"b\\\\c\\nd"} 2
+            a{x="2"} 3.5e1
+            b 7
+            c NaN
+            d{x="unfinished
+            e
+
+            """)
+        #expect(samples.sum("a") == 37 && samples.sum("a", ["x": "2"]) == 35)
+        #expect(samples.values(of: "y", in: "a") == ["a\"b\\c\nd"])
+        #expect(samples.sum("b") == 7 && samples.sum("nothing") == 0)
+    }
+
+    @Test func `top has no rate of a node that has started again`() {
+        func look(_ at: UInt64, _ text: String?) -> TopView.Look {
+            TopView.Look(
+                address: "n:1", at: at, samples: text.map { MetricSamples($0) }, failure: "gone")
+        }
+        func row(_ before: String?, _ now: String) -> [Substring] {
+            TopView(before: [look(0, before)], now: [look(2_000_000_000, now)]).lines[1]
+                .split(separator: " ")
+        }
+        let request = "discovery_requests_total"
+        #expect(row("\(request) 10", "\(request) 30")[8] == "10")
+        #expect(row("\(request) 30", "\(request) 10")[8] == "-")
+        #expect(row(nil, "\(request) 10")[8] == "-")
+        #expect(row("\(request) 1", "\(request) NaN")[8] == "-")
+        let lost = TopView(before: [look(0, nil)], now: [look(1, nil)]).lines
+        #expect(lost.last == "gone")
     }
 
     @Test func `every command of every day teaches by examples and says its exit codes`() {

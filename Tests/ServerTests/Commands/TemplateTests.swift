@@ -6,13 +6,14 @@ import Testing
 /// `discovery watch --template`, without a registry.
 @Suite struct TemplateTests {
     private func row(
-        _ address: String, metadata: String = "{}", scheme: String = "http", weight: Int = 0
+        _ address: String, metadata: String = "{}", scheme: String = "http", weight: Int64 = 10
     ) throws -> Template.Row? {
         let json =
             #"{"zone":"sh001","hostname":"h1","version":"v1","addrs":["\#(address)"],"#
-            + #""metadata":\#(metadata),"weight":\#(weight)}"#
+            + #""metadata":\#(metadata)}"#
         return Template.Row(
-            app: "a", try JSONTree.read(Array(json.utf8).span, "it"), scheme: scheme)
+            app: "a", try JSONTree.read(Array(json.utf8).span, "it"), weight: weight,
+            scheme: scheme)
     }
 
     private func filled(
@@ -26,18 +27,14 @@ import Testing
         #expect(row.words["host"] == "10.0.0.1" && row.words["port"] == "80")
         #expect(row.words["weight"] == "7" && row.words["version"] == "v1")
         #expect(try self.row("grpc://10.0.0.1:80") == nil)
-        #expect(try self.row("http://10.0.0.1") == nil)
+        for address in ["http://10.0.0.1", "http://h:0", "http://:80", "http://0.0.0.0:80"] {
+            #expect(try self.row(address) == nil, "\(address)")
+        }
         #expect(try self.row("grpc://10.0.0.1:80", scheme: "grpc") != nil)
     }
 
     @Test func `an IPv6 host keeps its brackets`() throws {
         #expect(try row("http://[::1]:80")?.words["host"] == "[::1]")
-    }
-
-    @Test(arguments: [("\"30\"", "30"), ("\"abc\"", "10"), ("\"-1\"", "10"), ("\"0\"", "10")])
-    func `a weight is a number whatever metadata says`(_ text: String, _ weight: String) throws {
-        #expect(
-            try row("http://h:1", metadata: #"{"weight":\#(text)}"#)?.words["weight"] == weight)
     }
 
     @Test func `a part stands for each instance, blanks in words count nothing`() throws {
@@ -60,6 +57,15 @@ import Testing
         #expect(filled(text, [evil], isRaw: true).text == "1 x; } server { listen 1; ")
         // Words that are not used may hold anything.
         #expect(filled("{{each a}}\n{{port}}\n{{end}}", [evil]).text == "1")
+    }
+
+    @Test func `what a provider left out does not spoil the file`() throws {
+        let text = "{{each a}}\n{{port}} weight={{meta w}};\n{{end}}"
+        let rows = [try row("http://h:1"), try row("http://h:2", metadata: #"{"w":"3"}"#)]
+        let found = filled(text, rows)
+        #expect(found.text == "2 weight=3;")
+        #expect(found.leftOut == ["a h1: {{meta w}} is empty"])
+        #expect(filled(text, rows, isRaw: true).text == "1 weight=;\n2 weight=3;")
     }
 
     @Test func `a part that would be empty is said`() {

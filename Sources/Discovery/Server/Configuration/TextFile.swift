@@ -30,6 +30,11 @@ enum TextFile {
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw .lastOfSystem }
         defer { _ = close(file) }
+        return try read(descriptor: file, bytesMax: bytesMax)
+    }
+
+    /// What is left to read of an open file, which stays the caller's.
+    static func read(descriptor file: Int32, bytesMax: Int) throws(TextFileError) -> String {
         var content: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: chunkBytes)
         while true {

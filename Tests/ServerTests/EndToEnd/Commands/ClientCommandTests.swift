@@ -15,17 +15,19 @@ extension EndToEndTests {
         static let place = ["--env", NodeProcess.env, "--zone", NodeProcess.zone]
 
         static func start(
-            _ words: [String], _ node: NodeProcess? = nil, more: [String: String] = [:]
+            _ words: [String], _ node: NodeProcess? = nil, input: String = "/dev/null"
         ) throws -> ChildProcess {
-            var environment = more
-            environment["PATH"] = "/usr/sbin:/usr/bin:/bin"
+            var environment = ["PATH": "/usr/sbin:/usr/bin:/bin"]
             if let node { environment["DISCOVERY_SERVER"] = "127.0.0.1:\(node.port)" }
             return try ChildProcess(
-                try ChildProcess.discovery(), words, environment: environment)
+                try ChildProcess.discovery(), words, environment: environment, input: input)
         }
 
-        static func run(_ words: [String], _ node: NodeProcess? = nil) throws -> Ended {
-            let child = try start(words, node)
+        /// `input`: path of what it reads.
+        static func run(
+            _ words: [String], _ node: NodeProcess? = nil, input: String = "/dev/null"
+        ) throws -> Ended {
+            let child = try start(words, node, input: input)
             guard case .exited(let code) = child.waitForEnd(within: 20) else {
                 throw Failure("it does not end: \(words)")
             }
@@ -189,6 +191,109 @@ extension EndToEndTests {
             #expect(
                 bad.errors
                     == "\(folder.path(of: "bad")): line 3: it is no instance with addrs\n")
+        }
+
+        @Test func `an export is filtered by env, read from the input, and stopped by a refusal`()
+            throws
+        {
+            let node = try NodeProcess()
+            // What Unicode takes for the end of a line is none of NDJSON.
+            try register(node, "h1", ["--meta", "a=b\u{85}c\u{2028}d"])
+            try register(node, "h2", ["--env", "uat"])
+            let exported = try Self.run(["export", "--env", "dev"], node)
+            #expect(exported.lines.count == 1)
+            let folder = try TemporaryFolder()
+            try folder.write("x", exported.output + "\n \r\n")
+            let imported = try Self.run(["import", "-"], node, input: folder.path(of: "x"))
+            #expect(imported.output == "registered 1 instances\n")
+            let shown = try Self.run(["fetch", "demo.app", "--env", "dev", "--json"], node)
+            let instance = try JSON(Array(shown.output.utf8))["demo.app"]["instances"]["sh001"][0]
+            #expect(try instance["metadata"]["a"].string == "b\u{85}c\u{2028}d")
+            // The second of three is one that the registry does not take.
+            let bad = exported.output.replacing(#""hostname":"h1""#, with: #""hostname":"""#)
+            try folder.write("y", exported.output + bad + exported.output)
+            let ended = try Self.run(["import", folder.path(of: "y")], node)
+            #expect(ended.code == 2)
+            #expect(
+                ended.errors.hasPrefix(
+                    "\(folder.path(of: "y")): line 2: dev demo.app sh001 : not registered, nor any "
+                        + "behind it; 1 were\n"))
+        }
+
+        @Test func `nodes of the reference write null, and differ by nothing for it`() throws {
+            func all(_ metadata: String, _ addrs: String) -> String {
+                #"{"code":0,"data":{"a":[{"env":"dev","appid":"a","zone":"z","hostname":"h","#
+                    + #""addrs":\#(addrs),"metadata":\#(metadata)}]},"message":"0"}"#
+            }
+            let nodes = [
+                try ReferencePeer(all: all("null", "null")),
+                try ReferencePeer(all: all("{}", "[]")),
+                try ReferencePeer(all: all(#"{"a":"b"}"#, "[]")),
+            ]
+            #expect(try Self.run(["diff", nodes[0].address, nodes[1].address]).code == 0)
+            let ended = try Self.run(["diff", nodes[0].address, nodes[2].address])
+            #expect(ended.code == 1)
+            #expect(ended.output == "~ dev a z h: metadata null {\"a\":\"b\"}\n")
+        }
+
+        @Test func `a node that is protected, or none at all, is not the last word`() throws {
+            let (node, protected) = (try NodeProcess(), try ReferencePeer())
+            protected.answer { _ in #"{"code":-500,"message":"-500","ttl":1}"# }
+            try register(node, "h1")
+            // The admin address answers 404, as a proxy would.
+            for other in [protected.address, "127.0.0.1:\(node.adminPort)"] {
+                let ended = try Self.run(
+                    [
+                        "fetch", "demo.app", "--env", "dev", "--server",
+                        "\(other),127.0.0.1:\(node.port)",
+                    ])
+                #expect(ended.code == 0 && ended.lines.count == 2)
+            }
+        }
+
+        @Test func `programs read JSON`() throws {
+            let node = try NodeProcess()
+            try register(node, "h1")
+            let key = ["--appid", "demo.app", "--hostname", "h1"] + Self.place
+            func json(_ words: [String]) throws -> JSON {
+                try JSON(Array(try Self.run(words + ["--json"], node).output.utf8))
+            }
+            #expect(try json(["nodes"])[0]["zone"].string == "sh001")
+            #expect(try json(["balance", "demo.app"] + Self.place)["total_weight"].int == 10)
+            #expect(try json(["set", "--status", "waiting"] + key)["code"].int == 0)
+            #expect(try json(["cancel"] + key)["code"].int == 0)
+            #expect(try json(["register", "--addr", "http://h:1"] + key)["code"].int == 0)
+        }
+
+        @Test func `thousands of instances move from one node to another`() throws {
+            let (one, two) = (try NodeProcess(), try NodeProcess())
+            let count = 2_000
+            let lines = (0..<count).map { number in
+                #"{"env":"dev","zone":"sh001","appid":"app\#(number % 7)","#
+                    + #""hostname":"h\#(number)","addrs":["http://10.0.0.1:\#(number + 1)"],"#
+                    + #""status":1,"region":"sh","version":"","#
+                    + #""metadata":{"weight":"\#(number + 1)"}}"#
+            }
+            let folder = try TemporaryFolder()
+            func move(_ name: String, to node: NodeProcess) throws {
+                #expect(
+                    try Self.run(["import", folder.path(of: name)], node).output
+                        == "registered \(count) instances\n")
+            }
+            /// What is registered does not tell when.
+            func exported(from node: NodeProcess) throws -> [String] {
+                try Self.run(["export"], node).lines.map {
+                    $0.replacing(/"[a-z]+_timestamp":[0-9]+,?/, with: "")
+                }.sorted()
+            }
+            try folder.write("x", lines.joined(separator: "\n"))
+            try move("x", to: one)
+            // A node's answer about everything may be a second old.
+            #expect(try eventually { try exported(from: one).count == count })
+            try folder.write("y", try Self.run(["export"], one).output)
+            try move("y", to: two)
+            let (left, right) = (try exported(from: one), try exported(from: two))
+            #expect(left == right && Set(left).count == count)
         }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 extension EndToEndTests {
@@ -10,14 +11,25 @@ extension EndToEndTests {
 
             init(_ node: NodeProcess, drain: Int = 5000) throws {
                 port = try ReservedPort()
-                child = try ClientCommandTests.start(
-                    [
-                        "run", "--appid", "demo.app", "--hostname", "me", "--addr",
-                        "http://\(port.address)", "--meta", "a=b", "--drain", "\(drain)",
-                    ] + ClientCommandTests.place + [
-                        "--", try ChildProcess.discovery(), "serve", "--listen", port.address,
-                        "--admin", "", "--zone", "z", "--env", "e", "--host", "h",
-                    ], node)
+                child = try ClientCommandTests.start(Self.words(port, drain), node)
+            }
+
+            static func words(_ port: ReservedPort, _ drain: Int) throws -> [String] {
+                [
+                    "run", "--appid", "demo.app", "--hostname", "me", "--addr",
+                    "http://\(port.address)", "--meta", "a=b", "--drain", "\(drain)",
+                ] + ClientCommandTests.place + [
+                    "--", try ChildProcess.discovery(), "serve", "--listen", port.address,
+                    "--admin", "", "--zone", "z", "--env", "e", "--host", "h",
+                ]
+            }
+
+            /// It takes requests, and has not heard of any end.
+            func expectServing() throws {
+                let reply = try HTTPClient(port: port.number).exchange(
+                    HTTPRequest.get("/discovery/nodes"))
+                #expect(reply.status == 200)
+                #expect(!child.errors.text.contains("stopping"))
             }
 
             /// The program's own process.
@@ -48,6 +60,8 @@ extension EndToEndTests {
             #expect(reply.contains(#""metadata":{"a":"b"}"#))
             program.child.send(SIGTERM)
             #expect(try eventually { try statuses(node) == [2] })
+            // It serves while consumers leave it.
+            try program.expectServing()
             #expect(try eventually(within: 20) { try statuses(node) == [] })
             #expect(program.child.waitForEnd(within: 20) == .exited(0))
             #expect(program.child.errors.text.contains("stopping signal=SIGTERM"))
@@ -59,6 +73,7 @@ extension EndToEndTests {
             #expect(try eventually { try node.hostnames() == ["me"] })
             program.child.send(SIGINT)
             #expect(try eventually { try statuses(node) == [2] })
+            try program.expectServing()
             program.child.send(SIGTERM)
             #expect(program.child.waitForEnd(within: 10) == .exited(0))
             #expect(try node.hostnames() == [])
@@ -75,17 +90,91 @@ extension EndToEndTests {
             node.child.send(SIGCONT)
         }
 
-        @Test func `other signals are passed on`() throws {
+        @Test(arguments: [SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT, SIGINT])
+        func `a signal is passed on`(_ signal: Int32) throws {
             let node = try NodeProcess()
-            let child = try ClientCommandTests.start(
-                ["run", "--appid", "demo.app", "--addr", "http://127.0.0.1:1"]
-                    + ClientCommandTests.place + [
-                        "--", "/bin/bash", "-c",
-                        "trap 'exit 9' HUP; echo up; while :; do sleep 0.05; done",
-                    ], node)
+            let child = try ClientCommandTests.start(Self.trapping(signal, "exit 9"), node)
             #expect(eventually { child.output.text == "up\n" })
-            child.send(SIGHUP)
+            child.send(signal)
             #expect(child.waitForEnd(within: 10) == .exited(9))
+        }
+
+        /// A program that is never registered, for its port is closed.
+        private static func trapping(_ signal: Int32, _ action: String) -> [String] {
+            ["run", "--appid", "demo.app", "--addr", "http://127.0.0.1:1"]
+                + ClientCommandTests.place + [
+                    "--", "/bin/bash", "-c",
+                    "trap '\(action)' \(signal); echo up; "
+                        + "for i in {1..40}; do sleep 0.05; done; exit 7",
+                ]
+        }
+
+        /// The program notes when it hears of its end; the registry has heard before.
+        @Test func `it is cancelled before the program hears of its end`() throws {
+            let node = try ReferencePeer()
+            let folder = try TemporaryFolder()
+            let seen = Mutex<[String]>([])
+            let flag = folder.path(of: "flag")
+            node.answer { request in
+                let isStopped = FileManager.default.fileExists(atPath: flag)
+                seen.withLock { $0.append("\(request.route) \(isStopped)") }
+                return nil
+            }
+            let child = try ClientCommandTests.start(
+                [
+                    "run", "--appid", "demo.app", "--hostname", "me", "--addr",
+                    "http://\(node.address)", "--drain", "50", "--server", node.address,
+                ] + ClientCommandTests.place + [
+                    "--", "/bin/bash", "-c",
+                    "trap 'touch \(flag); exit 3' TERM; for i in {1..400}; do sleep 0.05; done",
+                ])
+            #expect(eventually { seen.withLock { $0 } == ["register false"] })
+            child.send(SIGTERM)
+            #expect(child.waitForEnd(within: 20) == .exited(3))
+            #expect(
+                seen.withLock { $0 } == ["register false", "set false", "cancel false"])
+        }
+
+        /// The system tells only the leader of the session, which is not the program.
+        @Test func `a terminal that hangs up reaches the program`() throws {
+            let node = try NodeProcess()
+            let terminal = try startInTerminal(Self.trapping(SIGHUP, "exit 9"), node)
+            #expect(eventually { terminal.child.output.text == "up\n" })
+            terminal.hangUp()
+            #expect(terminal.child.waitForEnd(within: 20) == .exited(9))
+        }
+
+        private func startInTerminal(_ words: [String], _ node: NodeProcess) throws -> Terminal {
+            try Terminal(
+                try ChildProcess.discovery(), words,
+                environment: [
+                    "PATH": "/usr/bin:/bin", "DISCOVERY_SERVER": "127.0.0.1:\(node.port)",
+                ])
+        }
+
+        @Test(arguments: zip(["c", "\\"], [SIGINT, SIGQUIT]))
+        func `a key of the terminal reaches the program once`(
+            _ key: String, _ signal: Int32
+        ) throws {
+            let node = try NodeProcess()
+            let terminal = try startInTerminal(Self.trapping(signal, "echo trapped"), node)
+            let child = terminal.child
+            #expect(eventually { child.output.text == "up\n" })
+            try terminal.pressControl(key)
+            #expect(child.waitForEnd(within: 20) == .exited(7))
+            #expect(child.output.text == "up\ntrapped\n")
+        }
+
+        @Test func `Ctrl-C cancels at once, while the program ends by itself`() throws {
+            let node = try NodeProcess()
+            let port = try ReservedPort()
+            // A drain would be seen by the status.
+            let terminal = try startInTerminal(try Program.words(port, 600_000), node)
+            #expect(try eventually { try node.hostnames() == ["me"] })
+            try terminal.pressControl("c")
+            #expect(terminal.child.waitForEnd(within: 20) == .exited(0))
+            #expect(try node.hostnames() == [])
+            #expect(terminal.child.errors.text.contains("stopping signal=SIGINT"))
         }
 
         @Test func `a program that crashes is cancelled at once, and its code passed on`() throws {

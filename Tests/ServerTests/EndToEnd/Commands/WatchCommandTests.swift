@@ -4,11 +4,12 @@ import Testing
 extension EndToEndTests {
     /// `discovery watch`: changes as they come, on paper or in a file.
     @Suite struct WatchCommandTests {
-        private static let words = ["watch", "demo.app"] + ClientCommandTests.place
+        private static let printing = ["watch", "demo.app", "--env", NodeProcess.env]
+        private static let words = printing + ["--zone", NodeProcess.zone]
         private static let template = """
             upstream demo {
             {{each demo.app}}
-                server {{host}}:{{port}} weight={{weight}}; # {{hostname}} {{meta note}}
+                server {{host}}:{{port}} weight={{weight}}; # {{hostname}}
             {{end}}
             }
 
@@ -17,7 +18,7 @@ extension EndToEndTests {
         @Test func `every change is printed, and the list outlives the node`() throws {
             let group = try NodeGroup(["sh001"])
             let node = try group[0]
-            let watch = try ClientCommandTests.start(Self.words + ["--json"], node)
+            let watch = try ClientCommandTests.start(Self.printing + ["--json"], node)
             #expect(try node.register("a").code == 0)
             #expect(eventually { watch.output.lines.count == 1 })
             #expect(try node.register("b").code == 0)
@@ -46,32 +47,36 @@ extension EndToEndTests {
                     "--template", folder.path(of: "in"), "--output", out, "--pause", "50",
                     "--exec", "echo ran >> \(folder.path(of: "log"))",
                 ], node)
-            func text(_ name: String) -> String {
-                (FileManager.default.contents(atPath: folder.path(of: name))).map {
-                    String(decoding: $0, as: UTF8.self)
-                } ?? ""
-            }
-            let note = [("metadata", #"{"note":"x/y","weight":"3"}"#)]
+            let note = [("metadata", #"{"weight":"3"}"#)]
             #expect(try node.register("a", note + [("addrs", "http://10.0.0.1:80")]).code == 0)
             #expect(
                 eventually {
-                    text("out")
-                        == "upstream demo {\n    server 10.0.0.1:80 weight=3; # a x/y\n}\n"
+                    folder.text("out")
+                        == "upstream demo {\n    server 10.0.0.1:80 weight=3; # a\n}\n"
                 })
-            #expect(eventually { text("log") == "ran\n" })
+            #expect(eventually { folder.text("log") == "ran\n" })
+            let first = try Self.number(of: out)
             // No http address: nothing that the file would hold.
             #expect(try node.register("g", [("addrs", "grpc://10.0.0.9:80")]).code == 0)
             #expect(try node.register("b", [("addrs", "http://10.0.0.2:80/x")]).code == 0)
-            #expect(eventually { text("out").contains("server 10.0.0.2:80 weight=10; # b \n") })
-            #expect(eventually { text("log") == "ran\nran\n" })
-            #expect(!text("out").contains("10.0.0.9"))
+            #expect(
+                eventually { folder.text("out").contains("server 10.0.0.2:80 weight=10; # b\n") })
+            #expect(eventually { folder.text("log") == "ran\nran\n" })
+            #expect(!folder.text("out").contains("10.0.0.9"))
+            // Another file, put in the place of the first.
+            #expect(try Self.number(of: out) != first)
             watch.send(SIGTERM)
             _ = watch.waitForEnd(within: 5)
             // Not for the one without an address either.
-            #expect(text("log") == "ran\nran\n")
+            #expect(folder.text("log") == "ran\nran\n")
             #expect(
                 try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
                     == ["in", "log", "out"])
+        }
+
+        private static func number(of path: String) throws -> UInt64 {
+            let attributes = try FileManager.default.attributesOfItem(atPath: path)
+            return try #require(attributes[.systemFileNumber] as? UInt64)
         }
 
         @Test func `what is wrong in a template is said before anything is written`() throws {
@@ -89,6 +94,85 @@ extension EndToEndTests {
             try folder.write("in", "x")
             let device = try ClientCommandTests.run(words + ["/dev/null"])
             #expect((device.code, device.errors) == (4, "/dev/null: it is no regular file\n"))
+        }
+
+        @Test func `a link to a file that is not there yet stays one too`() throws {
+            let node = try NodeProcess()
+            #expect(try node.register("a").code == 0)
+            let folder = try TemporaryFolder()
+            try folder.write("in", Self.template)
+            let link = folder.path(of: "link")
+            try FileManager.default.createSymbolicLink(
+                atPath: link, withDestinationPath: "real")
+            let watch = try ClientCommandTests.start(
+                Self.words + ["--template", folder.path(of: "in"), "--output", link], node)
+            #expect(eventually { folder.text("real").contains("# a\n") })
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == "real")
+            watch.send(SIGTERM)
+            _ = watch.waitForEnd(within: 5)
+            try FileManager.default.createSymbolicLink(
+                atPath: folder.path(of: "loop"), withDestinationPath: "loop")
+            let loop = folder.path(of: "loop")
+            let ended = try ClientCommandTests.run(
+                Self.words + ["--template", folder.path(of: "in"), "--output", loop], node)
+            #expect(ended.errors == "\(loop): it is a link to a link, and so on\n")
+        }
+
+        @Test func `a burst of changes is one replacement`() throws {
+            let node = try NodeProcess()
+            #expect(try node.register("a").code == 0)
+            let folder = try TemporaryFolder()
+            try folder.write("in", Self.template)
+            let log = folder.path(of: "log")
+            let watch = try ClientCommandTests.start(
+                Self.words + [
+                    "--template", folder.path(of: "in"), "--output", folder.path(of: "out"),
+                    "--pause", "3000", "--exec", "echo ran >> \(log)",
+                ], node)
+            #expect(eventually { folder.text("log") == "ran\n" })
+            for host in ["b", "c", "d", "e"] { #expect(try node.register(host).code == 0) }
+            #expect(eventually(within: 20) { folder.text("out").contains("# e\n") })
+            #expect(eventually { folder.text("log") == "ran\nran\n" })
+            watch.send(SIGTERM)
+            #expect(watch.waitForEnd(within: 5) == .killed(signal: SIGTERM))
+        }
+
+        @Test func `what cannot be written is said once, and written when it can be`() throws {
+            let node = try NodeProcess()
+            #expect(try node.register("a").code == 0)
+            let folder = try TemporaryFolder()
+            try folder.write("in", Self.template)
+            let out = folder.path(of: "later/out")
+            let watch = try ClientCommandTests.start(
+                Self.words + ["--template", folder.path(of: "in"), "--output", out], node)
+            let complaint = "\(out): cannot be written: No such file or directory\n"
+            #expect(eventually { watch.errors.text == complaint })
+            // It is tried again before there are news.
+            try FileManager.default.createDirectory(
+                atPath: folder.path(of: "later"), withIntermediateDirectories: true)
+            #expect(eventually(within: 20) { folder.text("later/out").contains("# a\n") })
+            watch.send(SIGTERM)
+            _ = watch.waitForEnd(within: 5)
+            #expect(watch.errors.text == complaint)
+        }
+
+        @Test func `what a node says moves no cursor`() throws {
+            let node = try ReferencePeer()
+            node.answer { _ in #"{"code":-503,"message":"\u001b[2J","ttl":1}"# }
+            let watch = try ClientCommandTests.start(
+                Self.printing + ["--server", node.address])
+            #expect(eventually { watch.errors.lines.count == 2 })
+            watch.send(SIGTERM)
+            _ = watch.waitForEnd(within: 5)
+            #expect(
+                watch.errors.lines == [
+                    "the registry answered -503: ?[2J", "what is known stays; asked again soon",
+                ])
+        }
+
+        @Test(arguments: [["--zone", "z"], ["--scheme", "grpc"], ["--pause", "1"], ["--raw"]])
+        func `what would mean nothing is refused`(_ words: [String]) throws {
+            #expect(try ClientCommandTests.run(Self.printing + words).code == 64)
         }
 
         @Test func `a link stays a link, and a file its mode`() throws {
@@ -118,7 +202,7 @@ extension EndToEndTests {
         @Test func `it ends when nobody reads what it prints`() throws {
             let node = try NodeProcess()
             let program = try ChildProcess.discovery()
-            let words = (Self.words + ["--json", "--server", "127.0.0.1:\(node.port)"])
+            let words = (Self.printing + ["--json", "--server", "127.0.0.1:\(node.port)"])
                 .joined(separator: " ")
             let shell = try ChildProcess(
                 "/bin/bash", ["-c", "set -o pipefail; \(program) \(words) | head -1"])
@@ -136,11 +220,94 @@ extension EndToEndTests {
         @Test func `what the registry refuses for ever ends it`() throws {
             let node = try NodeProcess()
             let ended = try ClientCommandTests.run(
-                ["watch", "a\u{1}"] + ClientCommandTests.place, node)
+                ["watch", "a\u{1}", "--env", NodeProcess.env], node)
             #expect(ended.code == 2)
             #expect(
                 ended.errors
                     == "the registry answered -400: appid must not contain control characters\n")
+        }
+
+        /// Which has no `balance`, and writes null for no metadata.
+        @Test func `a node of the reference is watched like one of ours`() throws {
+            let node = try ReferencePeer()
+            let list = #"""
+                {"code":0,"data":{"demo.app":{"instances":{"sh001":[{"env":"dev","zone":"sh001",\#
+                "appid":"demo.app","hostname":"a","addrs":["http://10.0.0.1:80"],"status":1,\#
+                "metadata":{"weight":"20"}}],"sh002":[{"env":"dev","zone":"sh002",\#
+                "appid":"demo.app","hostname":"b","addrs":["http://10.0.0.2:80"],"status":1,\#
+                "metadata":null}]},"scheduler":{"clients":{"sh001":{"zones":{"sh001":{"weight":3},\#
+                "sh002":{"weight":1}}}},"remark":""},"latest_timestamp":7}},\#
+                "error":{"-404":null},"message":"0"}
+                """#
+            node.answer { request in
+                guard request.route == "polls" else { return nil }
+                return request.path.contains("latest_timestamp=0")
+                    ? list : #"{"code":-304,"message":"-304","ttl":1}"#
+            }
+            let folder = try TemporaryFolder()
+            try folder.write("in", Self.template)
+            let watch = try ClientCommandTests.start(
+                Self.words + [
+                    "--template", folder.path(of: "in"), "--output", folder.path(of: "out"),
+                    "--server", node.address,
+                ])
+            let lines = [
+                "upstream demo {", "    server 10.0.0.1:80 weight=3; # a",
+                "    server 10.0.0.2:80 weight=1; # b", "}", "",
+            ]
+            #expect(eventually { folder.text("out") == lines.joined(separator: "\n") })
+            watch.send(SIGTERM)
+            _ = watch.waitForEnd(within: 5)
+            #expect(watch.errors.text == "")
+        }
+
+        @Test func `a command that fails is run again though nothing changes`() throws {
+            let node = try NodeProcess()
+            #expect(try node.register("a").code == 0)
+            let folder = try TemporaryFolder()
+            try folder.write("in", Self.template)
+            let (log, out) = (folder.path(of: "log"), folder.path(of: "out"))
+            let watch = try ClientCommandTests.start(
+                Self.words + [
+                    "--template", folder.path(of: "in"), "--output", out, "--exec",
+                    "echo ran >> \(log); [ $(wc -l < \(log)) -ge 2 ]",
+                ], node)
+            // A poll is held for 30 s.
+            #expect(eventually(within: 25) { folder.text("log") == "ran\nran\n" })
+            watch.send(SIGTERM)
+            _ = watch.waitForEnd(within: 5)
+            #expect(folder.text("log") == "ran\nran\n")
+            #expect(watch.errors.text.contains(": ended with 1; it is run again soon\n"))
+        }
+
+        /// What is known of it stays, and does not keep the file from following the others.
+        @Test func `an app that is gone does not freeze the file`() throws {
+            let node = try NodeProcess()
+            let other = [("appid", "other.app"), ("addrs", "http://10.0.0.9:90")]
+            #expect(try node.register("o", other).code == 0)
+            #expect(try node.register("a").code == 0)
+            let folder = try TemporaryFolder()
+            try folder.write(
+                "in",
+                "{{each demo.app}}\n{{hostname}}\n{{end}}\n{{each other.app}}\n{{host}}\n{{end}}\n"
+            )
+            let watch = try ClientCommandTests.start(
+                ["watch", "demo.app", "other.app"] + ClientCommandTests.place + [
+                    "--template", folder.path(of: "in"), "--output", folder.path(of: "out"),
+                    "--pause", "0",
+                ], node)
+            #expect(eventually { folder.text("out") == "a\n10.0.0.9\n" })
+            // An emptied list is told to who waits for it.
+            #expect(try node.holds(1))
+            #expect(try node.cancel("o", [("appid", "other.app")]).code == 0)
+            #expect(try node.register("b").code == 0)
+            #expect(eventually { folder.text("out") == "a\nb\n10.0.0.9\n" })
+            watch.send(SIGTERM)
+            _ = watch.waitForEnd(within: 5)
+            #expect(
+                watch.errors.text
+                    == "\(folder.path(of: "out")): keeps the last instances of other.app, which "
+                    + "has none any more\n")
         }
 
         private static let nginx = "/usr/sbin/nginx"

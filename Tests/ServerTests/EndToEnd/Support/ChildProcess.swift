@@ -16,8 +16,11 @@ final class ChildProcess {
     private(set) var ending = Ending.none
 
     /// `program` with `arguments` behind its name and nothing in its environment but `environment`,
-    /// and what a sanitizer was told.
-    init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) throws {
+    /// and what a sanitizer was told. `input`: path of what it reads.
+    init(
+        _ program: String, _ arguments: [String], environment: [String: String] = [:],
+        input: String = "/dev/null"
+    ) throws {
         let (outputEnd, outputStart) = try Self.makePipe()
         let (errorsEnd, errorsStart) = try Self.makePipe()
         defer {
@@ -29,7 +32,7 @@ final class ChildProcess {
         id = try Self.spawn(
             program, [program] + arguments,
             environment.merging(Self.sanitizerOptions) { mine, _ in mine }.map { "\($0)=\($1)" },
-            output: outputStart, errors: errorsStart)
+            input: input, output: outputStart, errors: errorsStart)
     }
 
     private static let sanitizerOptions = ProcessInfo.processInfo.environment.filter {
@@ -84,13 +87,13 @@ final class ChildProcess {
     }
 
     private static func spawn(
-        _ program: String, _ arguments: [String], _ environment: [String], output: Int32,
-        errors: Int32
+        _ program: String, _ arguments: [String], _ environment: [String], input: String,
+        output: Int32, errors: Int32
     ) throws -> pid_t {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-        unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        unsafe posix_spawn_file_actions_addopen(&actions, 0, input, O_RDWR | O_NOCTTY, 0)
         unsafe posix_spawn_file_actions_adddup2(&actions, output, 1)
         unsafe posix_spawn_file_actions_adddup2(&actions, errors, 2)
         // What the test runner left open would count against the child's limit.

@@ -12,17 +12,22 @@ final class ReferencePeer {
         var form: [(name: String, value: String)]
 
         /// What `path` ends in: register, renew, nodes, fetch/all.
-        var route: String { String(path.dropFirst("/discovery/".count)) }
+        var route: String {
+            String(path.prefix { $0 != "?" }.dropFirst("/discovery/".count))
+        }
 
         subscript(name: String) -> [String] { form.filter { $0.name == name }.map(\.value) }
     }
 
     typealias Answer = @Sendable (Request) -> String
 
+    private enum Silence { case none, wanted, kept }
+
     private final class Shared: Sendable {
         let requests = Mutex<[Request]>([])
         let answer: Mutex<Answer>
         let isEnded = Mutex(false)
+        let silence = Mutex(Silence.none)
 
         init(_ answer: @escaping Answer) { self.answer = Mutex(answer) }
     }
@@ -49,7 +54,17 @@ final class ReferencePeer {
                 shared.requests.withLock { $0.append(request) }
                 return shared.answer.withLock { $0 }(request)
             }
-            while !shared.isEnded.withLock({ $0 }) { server.advance() }
+            while !shared.isEnded.withLock({ $0 }) {
+                let isSilent = shared.silence.withLock { silence in
+                    if silence == .wanted { silence = .kept }
+                    return silence == .kept
+                }
+                if isSilent {
+                    _ = poll(nil, 0, 10)
+                } else {
+                    server.advance()
+                }
+            }
         }
     }
 
@@ -63,6 +78,13 @@ final class ReferencePeer {
     /// Those that write, and name this app.
     func writes(_ appid: String = "demo.app") -> [Request] {
         requests.filter { $0.method == "POST" && $0["appid"] == [appid] }
+    }
+
+    /// Takes connections and requests, as the system does for it, and says nothing any more when
+    /// this returns.
+    func stopAnswering() {
+        shared.silence.withLock { $0 = .wanted }
+        _ = eventually { shared.silence.withLock { $0 } == .kept }
     }
 
     /// From now on; nil: as before.
@@ -114,9 +136,11 @@ final class ReferencePeer {
             connections[index].received += piece[..<count]
             while let (request, end) = ReferencePeer.parse(connections[index].received) {
                 connections[index].received.removeFirst(end)
-                let body = serve(request)
+                let isKnown = request.route != "balance"
+                let body = isKnown ? serve(request) : "404 page not found"
                 let head =
-                    "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n"
+                    "HTTP/1.1 \(isKnown ? "200 OK" : "404 Not Found")\r\n"
+                    + "Content-Type: application/json; charset=utf-8\r\n"
                     + "Content-Length: \(body.utf8.count)\r\n\r\n"
                 let reply = Array((head + body).utf8)
                 let sent = unsafe send(

@@ -45,8 +45,9 @@ struct BalanceCommand: ClientCommand {
 
     /// With one digit behind the point.
     static func percent(_ part: Int64, of whole: Int64) -> String {
-        // Weights are below 2^31.
-        let tenths = (part * 1000 + whole / 2) / whole
-        return "\(tenths / 10).\(tenths % 10) %"
+        // Whatever it was that answered.
+        let total = Int128(max(1, whole))
+        let tenths = (Int128(part) * 1000 + total / 2) / total
+        return "\(tenths / 10).\(abs(tenths % 10)) %"
     }
 }

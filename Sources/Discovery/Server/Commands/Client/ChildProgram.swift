@@ -6,6 +6,8 @@ struct ChildProgram {
 
     /// Looks for the program in `PATH`. It gets no signal blocked, whatever this program blocks.
     init(_ arguments: [String]) throws(CommandFailure) {
+        // Ignored, as somebody may have started this program, no child could be waited for.
+        signal(SIGCHLD, SIG_DFL)
         guard let name = arguments.first else { throw .broken("no program is named") }
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)

@@ -32,6 +32,13 @@ enum CommandFailure: Error, Equatable, CustomStringConvertible {
         }
     }
 
+    /// On the standard error. A node or a provider chose what is in it: nothing a terminal obeys.
+    func tell() {
+        for line in description.split(separator: "\n") {
+            StandardStream.error.write(line: Message.shown(String(line)))
+        }
+    }
+
     /// Behind the abstract of every command of this kind.
     static let exitCodes = """
         EXIT CODES
@@ -49,8 +56,7 @@ extension ClientCommand {
         do throws(CommandFailure) {
             try carryOut()
         } catch {
-            let lines = error.description.split(separator: "\n").map { Message.shown(String($0)) }
-            for line in lines { StandardStream.error.write(line: line) }
+            error.tell()
             throw error.exitCode
         }
     }

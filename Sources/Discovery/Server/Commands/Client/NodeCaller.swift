@@ -19,11 +19,11 @@ final class NodeCaller: Sendable {
         var data: JSONTree { tree["data"] }
     }
 
-    private let nodes: [Endpoint]
+    let nodes: [Endpoint]
     /// The one that answered last, which is asked first.
     private let present = Atomic(0)
     private let group: LoopGroup
-    /// No answer of a registry with millions of instances is larger.
+    /// An answer about some three million instances.
     private static let replyBytesMax = 1 << 30
 
     /// `nodes`: those that `get` and `post` ask.
@@ -64,6 +64,7 @@ final class NodeCaller: Sendable {
         let form = FormText.join(fields)
         var failures: [String] = []
         var refusal: Answer?
+        var strange: CommandFailure?
         for place in nodes.indices {
             let index = (present.load(ordering: .relaxed) + place) % nodes.count
             let node = nodes[index]
@@ -85,11 +86,13 @@ final class NodeCaller: Sendable {
                 }
                 refusal = answer
             } catch {
-                guard case .unreachable = error else { throw error }
+                // It may be a proxy without a node behind it.
+                if case .refused = error { strange = error }
                 failures.append("\(node): \(error)")
             }
         }
         if let refusal { return refusal }
+        if let strange, failures.count == 1 { throw strange }
         throw .unreachable(failures.joined(separator: "\n"))
     }
 

@@ -13,6 +13,7 @@ final class Registered: Sendable {
     /// Where the program has to listen before it is shown to anybody.
     private let place: Endpoint
     private let caller: NodeCaller
+    private let renewMilliseconds: Int
     private let wish = Mutex(Wish.keep)
     /// Signalled with every new wish.
     private let wished = DispatchSemaphore(value: 0)
@@ -22,14 +23,17 @@ final class Registered: Sendable {
     private let hasGone = DispatchSemaphore(value: 0)
     private let queue = DispatchQueue(label: "discovery.run")
 
-    /// As all clients in the field; the lease is three times as long.
-    private static let renewSeconds = 30
+    /// How long one node has for an answer before the next is asked.
+    private static let callSeconds = 1
     private static let probeMilliseconds = 100
     private static let retryMilliseconds = 1000
     /// A port that is closed for so long deserves a word.
     private static let patienceMilliseconds = 10_000
 
-    init(_ run: RunCommand, _ caller: NodeCaller) throws(CommandFailure) {
+    /// Renewed as by all clients in the field; the lease is three times as long.
+    init(
+        _ run: RunCommand, _ caller: NodeCaller, renewMilliseconds: Int = 30_000
+    ) throws(CommandFailure) {
         key = try run.instance.fields()
         content =
             [("version", run.version), ("metadata", Pair.json(run.meta))]
@@ -41,6 +45,7 @@ final class Registered: Sendable {
         }
         self.place = place
         self.caller = caller
+        self.renewMilliseconds = renewMilliseconds
     }
 
     /// Host and port of an address with its scheme.
@@ -54,6 +59,9 @@ final class Registered: Sendable {
 
     /// Begins to look for the program's port.
     func begin() { queue.async { [self] in keep() } }
+
+    /// In which every node can be asked, behind a call that may be under way.
+    var answerSeconds: Int { (caller.nodes.count + 1) * Registered.callSeconds }
 
     /// Whether the registry has taken it out of traffic within the time.
     func setWaiting(within seconds: Int) -> Bool {
@@ -108,7 +116,7 @@ final class Registered: Sendable {
         if post.isRegistered {
             let code = post.send(.renew)
             if code == -404 { return register(&post) }
-            return code == nil ? Registered.retryMilliseconds : Registered.renewSeconds * 1000
+            return code == nil ? Registered.retryMilliseconds : renewMilliseconds
         }
         guard Probe.accepts(place, withinMilliseconds: Registered.probeMilliseconds * 2) else {
             probes += 1
@@ -123,7 +131,7 @@ final class Registered: Sendable {
 
     private func register(_ post: inout Post) -> Int {
         post.isRegistered = post.send(.register, content + [("status", "1")]) == 0
-        return post.isRegistered ? Registered.renewSeconds * 1000 : Registered.retryMilliseconds
+        return post.isRegistered ? renewMilliseconds : Registered.retryMilliseconds
     }
 
     private struct Post {
@@ -145,7 +153,7 @@ final class Registered: Sendable {
             var failure = ""
             var code: Int?
             do throws(CommandFailure) {
-                let answer = try caller.post(route, key + fields, seconds: 2)
+                let answer = try caller.post(route, key + fields, seconds: Registered.callSeconds)
                 code = answer.code
                 if answer.code != 0, answer.code != -404 {
                     failure = "the registry answered \(answer.code): \(answer.message)"

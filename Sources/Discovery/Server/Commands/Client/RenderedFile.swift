@@ -16,8 +16,11 @@ struct RenderedFile {
     /// At the start too: who ran before may have been stopped between the file and the command.
     private var isCommandDue: Bool
     private var hasReplaced = false
-    /// What was told last, so that it is told once.
-    private var complaint = ""
+    /// What was told, so that it is told once; and what this time.
+    private var told: Set<String> = []
+    private var telling: Set<String> = []
+
+    private static let usualPause = 500
 
     /// Nil if the command is to print instead.
     init?(_ watch: WatchCommand, _ zone: String?) throws(CommandFailure) {
@@ -32,53 +35,79 @@ struct RenderedFile {
         path = try RenderedFile.target(output)
         command = watch.exec
         self.zone = zone
-        scheme = watch.scheme
+        scheme = watch.scheme ?? "http"
         isRaw = watch.raw
-        pauseMilliseconds = UInt32(watch.pause)
+        pauseMilliseconds = UInt32(watch.pause ?? RenderedFile.usualPause)
         isCommandDue = watch.exec != nil
     }
 
-    /// Behind a link, which stays one. Only a file is replaced, or what is not there yet.
+    /// As many links as a system follows in a row, or fewer.
+    private static let linksMax = 8
+
+    /// Behind a link, which stays one, whether there is a file at its end or not yet. Only a file
+    /// is replaced.
     private static func target(_ output: String) throws(CommandFailure) -> String {
-        var found = stat()
-        guard unsafe stat(output, &found) == 0 else { return output }
-        guard found.st_mode & S_IFMT == S_IFREG, let real = unsafe realpath(output, nil) else {
-            throw .broken("\(output): it is no regular file")
+        var path = output
+        for _ in 0..<linksMax {
+            var found = stat()
+            guard unsafe lstat(path, &found) == 0 else { return path }
+            switch found.st_mode & S_IFMT {
+            case S_IFREG: return path
+            case S_IFLNK:
+                let next = try link(path)
+                let folder = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path[...$0] } ?? ""
+                path = next.hasPrefix("/") ? next : folder + next
+            default: throw .broken("\(output): it is no regular file")
+            }
         }
-        defer { unsafe free(real) }
-        return unsafe String(cString: real)
+        throw .broken("\(output): it is a link to a link, and so on")
+    }
+
+    /// What a link says.
+    private static func link(_ path: String) throws(CommandFailure) -> String {
+        var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = unsafe readlink(path, &bytes, bytes.count)
+        guard count > 0 else { throw .broken("\(path): \(TextFileError.lastOfSystem)") }
+        return String(decoding: bytes[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
     mutating func noteNews() { isDue = true }
 
     /// Does what is due. Whether something is still, and may work soon.
-    mutating func advance(_ follower: AppFollower, _ caller: NodeCaller) -> Bool {
+    mutating func advance(_ follower: AppFollower) -> Bool {
         let wasDue = isDue
         hasReplaced = false
-        if isDue { isDue = !render(follower, caller) }
-        defer { if hasReplaced { usleep(pauseMilliseconds * 1000) } }
-        if wasDue, !isDue, !isCommandDue { complaint = "" }
-        if !isDue, isCommandDue, let command {
+        telling = []
+        if isDue { isDue = !render(follower) }
+        let mayRun = !isDue && isCommandDue && (hasReplaced || isThere)
+        if mayRun, let command {
             let status = ChildProgram.shell(command)
             isCommandDue = status != 0
             if isCommandDue { tell("\(command): ended with \(status); it is run again soon") }
         }
-        return isDue || isCommandDue
+        if hasReplaced { usleep(pauseMilliseconds * 1000) }
+        // What was not looked at again this time has been told.
+        told = wasDue ? telling : told.union(telling)
+        return isDue || (mayRun && isCommandDue)
     }
 
+    private var isThere: Bool { unsafe access(path, F_OK) == 0 }
+
     /// Whether the file says what it has to.
-    private mutating func render(_ follower: AppFollower, _ caller: NodeCaller) -> Bool {
+    private mutating func render(_ follower: AppFollower) -> Bool {
         let unknown = follower.apps.filter { $0.data == .null }.map(\.name)
         if !unknown.isEmpty {
             tell("\(path): waits for instances of \(unknown.joined(separator: ", "))")
             return false
         }
+        for app in follower.apps where app.isGone {
+            tell("\(path): keeps the last instances of \(app.name), which has none any more")
+        }
         var rows: [String: [Template.Row]] = [:]
         for app in follower.apps {
-            guard let found = instances(app.name, app.data, caller, follower.env) else {
-                return false
+            rows[app.name] = CallerView.rows(app.data, zone: zone).compactMap {
+                Template.Row(app: app.name, $0.instance, weight: $0.weight, scheme: scheme)
             }
-            rows[app.name] = found.compactMap { Template.Row(app: app.name, $0, scheme: scheme) }
         }
         let filled = template.filled(rows, isRaw: isRaw)
         if !filled.leftOut.isEmpty {
@@ -97,32 +126,9 @@ struct RenderedFile {
     }
 
     private mutating func tell(_ sentence: String) {
-        if sentence == complaint { return }
-        complaint = sentence
+        telling.insert(sentence)
+        if told.contains(sentence) { return }
         StandardStream.error.write(line: Message.shown(sentence))
-    }
-
-    /// With the final weights for the caller's zone, where the node calculates them. Nil: not now.
-    private mutating func instances(
-        _ app: String, _ data: JSONTree, _ caller: NodeCaller, _ env: String
-    ) -> [JSONTree]? {
-        let all = data["instances"].members.flatMap(\.value.items)
-        guard let zone else { return all }
-        do throws(CommandFailure) {
-            let answer = try caller.get(
-                .balance, [("env", env), ("appid", app), ("zone", zone)]
-            ).checked("")
-            let found = answer.data["instances"].items
-            // Nothing there takes nothing away.
-            return found.isEmpty ? all : found
-        } catch .refused(code: 404, _), .nothing {
-            // A node of the reference does not know the question; and of an app that is gone the
-            // last list stays.
-            return all
-        } catch {
-            tell("\(path): stays as it is for now: balance of \(app): \(error)")
-            return nil
-        }
     }
 
     private func holds(_ text: String) -> Bool {
@@ -136,22 +142,27 @@ struct RenderedFile {
 
     /// By renaming: whoever reads sees the one or the other. Owner and mode stay.
     private mutating func replace(_ text: String) -> Bool {
+        let path = self.path
+        let failure = Termination.undisturbed { RenderedFile.replace(path, text) }
+        if let failure { tell("\(path): cannot be written: \(failure)") }
+        return failure == nil
+    }
+
+    /// Nil when it is done.
+    private static func replace(_ path: String, _ text: String) -> TextFileError? {
         let aside = "\(path).\(UInt64.random(in: .min ... .max)).tmp"
         let file = unsafe open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-        guard file >= 0 else { return complain() }
+        guard file >= 0 else { return .lastOfSystem }
+        defer { close(file) }
         var before = stat()
         if unsafe stat(path, &before) == 0 {
             fchown(file, before.st_uid, before.st_gid)
             fchmod(file, before.st_mode & 0o7777)
         }
-        if RenderedFile.write(text, to: file), unsafe rename(aside, path) == 0 {
-            close(file)
-            return true
-        }
-        _ = complain()
-        close(file)
+        if write(text, to: file), unsafe rename(aside, path) == 0 { return nil }
+        let failure = TextFileError.lastOfSystem
         unsafe unlink(aside)
-        return false
+        return failure
     }
 
     private static func write(_ text: String, to file: Int32) -> Bool {
@@ -165,10 +176,5 @@ struct RenderedFile {
             rest = rest.dropFirst(count)
         }
         return fsync(file) == 0
-    }
-
-    private mutating func complain() -> Bool {
-        tell("\(path): cannot be written: \(TextFileError.lastOfSystem)")
-        return false
     }
 }

@@ -11,9 +11,9 @@ struct RunCommand: ClientCommand {
             it. When the program ends, it is cancelled at once, and the exit code is the \
             program's. On SIGTERM, SIGINT and SIGQUIT its status is set to waiting, so that \
             consumers leave it; after --drain, or at a second signal, it is cancelled and gets the \
-            signal itself. A registry that does not answer delays that by 4 s at most. Ctrl-C \
-            reaches the program directly, and it is cancelled at once. SIGHUP, SIGUSR1 and SIGUSR2 \
-            are passed on.
+            signal itself. A registry that does not answer delays that by two seconds for each \
+            node, and two more. Ctrl-C reaches the program directly, and it is cancelled at once. \
+            SIGHUP, SIGUSR1 and SIGUSR2 are passed on.
 
             EXAMPLE
               $ discovery run --appid demo.hello --env dev --zone sh001 \\
@@ -69,22 +69,31 @@ struct RunCommand: ClientCommand {
         let child = try ChildProgram(program)
         registration.begin()
         let code = follow(child, registration, signals)
-        registration.cancel(within: RunCommand.answerSeconds)
+        registration.cancel(within: registration.answerSeconds)
         if code != 0 { throw .ended(code) }
     }
 
-    /// How long the registry has to answer a status, and how long a cancel.
-    private static let answerSeconds = 2
+    /// Who goes on after Ctrl-C for so long does not want to end.
+    private static let surviveNanoseconds: UInt64 = 10_000_000_000
 
     /// Until the child has ended; its exit code.
     private func follow(
         _ child: ChildProgram, _ registration: Registered, _ signals: SignalQueue
     ) -> Int32 {
         var isLeaving = false
+        /// When it is said that the program goes on though it is no longer registered.
+        var survivesAt: UInt64?
         while true {
-            let signal = signals.next(before: nil)
+            let signal = signals.next(before: survivesAt)
             if let code = child.reap() { return code }
-            guard let signal else { continue }
+            guard let signal else {
+                if let time = survivesAt, Clocks.monotonic >= time {
+                    survivesAt = nil
+                    StandardStream.error.write(
+                        line: "discovery run: the program goes on, and is not registered any more")
+                }
+                continue
+            }
             switch signal.number {
             case SIGTERM, SIGINT, SIGQUIT:
                 if isLeaving {
@@ -95,10 +104,11 @@ struct RunCommand: ClientCommand {
                 if signal.isFromTerminal {
                     // The program is about to end already.
                     registration.beginCancel()
+                    survivesAt = Clocks.monotonic + RunCommand.surviveNanoseconds
                     continue
                 }
                 if let code = drain(child, registration, signals) { return code }
-                registration.cancel(within: RunCommand.answerSeconds)
+                registration.cancel(within: registration.answerSeconds)
                 kill(child.id, signal.number)
             default: passOn(signal, to: child)
             }
@@ -106,8 +116,8 @@ struct RunCommand: ClientCommand {
     }
 
     private func passOn(_ signal: SignalQueue.Signal, to child: ChildProgram) {
-        let isMeant = [SIGHUP, SIGUSR1, SIGUSR2].contains(signal.number)
-        if isMeant, !signal.isFromTerminal { kill(child.id, signal.number) }
+        // A terminal that hangs up tells the leader of its session only, which may be this program.
+        if [SIGHUP, SIGUSR1, SIGUSR2].contains(signal.number) { kill(child.id, signal.number) }
     }
 
     /// Lets consumers leave. The exit code if the child ends meanwhile.
@@ -115,7 +125,7 @@ struct RunCommand: ClientCommand {
         _ child: ChildProgram, _ registration: Registered, _ signals: SignalQueue
     ) -> Int32? {
         // Where the registry has not heard of it there is nobody to wait for.
-        guard registration.setWaiting(within: RunCommand.answerSeconds) else { return nil }
+        guard registration.setWaiting(within: registration.answerSeconds) else { return nil }
         let end = Clocks.monotonic + UInt64(drain) * 1_000_000
         while let signal = signals.next(before: end) {
             if let code = child.reap() { return code }

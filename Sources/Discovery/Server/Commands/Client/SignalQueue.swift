@@ -15,11 +15,8 @@ struct SignalQueue {
         // Somebody may have started this program with it ignored: then no child could be waited
         // for.
         signal(SIGCHLD, SIG_DFL)
-        var signals = sigset_t()
-        unsafe sigemptyset(&signals)
-        for number in [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD] {
-            unsafe sigaddset(&signals, number)
-        }
+        let numbers = [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2]
+        var signals = Signals.set(numbers.filter { !Signals.isIgnored($0) } + [SIGCHLD])
         unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
         set = signals
     }

@@ -1,4 +1,3 @@
-internal import DiscoveryCore
 internal import DiscoveryWire
 
 /// The text of `discovery watch --template`.
@@ -8,26 +7,25 @@ struct Template {
         let words: [String: String]
         let metadata: [String: String]
 
-        /// Nil without an address of the scheme.
-        init?(app: String, _ instance: JSONTree, scheme: String) {
+        /// `weight`: the final one. Nil without an address of the scheme that can be called.
+        init?(app: String, _ instance: JSONTree, weight: Int64, scheme: String) {
             let addresses = instance["addrs"].items.map(\.text)
             let prefix = "\(scheme)://"
             guard let address = addresses.first(where: { $0.hasPrefix(prefix) }),
                 let end = Endpoint(
-                    String(address.dropFirst(prefix.count).prefix { $0 != "/" && $0 != "?" }))
+                    String(address.dropFirst(prefix.count).prefix { $0 != "/" && $0 != "?" })),
+                end.port > 0,
+                !end.isWildcard
             else { return nil }
             metadata = Dictionary(
                 instance["metadata"].members.map { ($0.name, $0.value.text) }
             ) { $1 }
-            // The final one where the registry has calculated it.
-            let final = instance["weight"].integer
-            let own = Balancing.weight((metadata["weight"] ?? "").utf8.span)
             words = [
                 "appid": app, "zone": instance["zone"].text,
                 "hostname": instance["hostname"].text, "version": instance["version"].text,
                 "scheme": scheme, "host": end.host.contains(":") ? "[\(end.host)]" : end.host,
                 "port": "\(end.port)",
-                "weight": "\(min(final > 0 ? final : own, Balancing.weightMax))",
+                "weight": "\(weight)",
             ]
         }
 
@@ -113,8 +111,9 @@ struct Template {
                     let odd = used.first { !Template.isSafe(row.value(of: $0)) }
                     if let odd, !isRaw {
                         filled.leftOut.append(
-                            "\(app) \(row.value(of: "hostname")): {{\(odd)}} holds "
-                                + Message.shown(row.value(of: odd)))
+                            "\(app) \(row.value(of: "hostname")): {{\(odd)}} "
+                                + (row.value(of: odd).isEmpty
+                                    ? "is empty" : "holds \(Message.shown(row.value(of: odd)))"))
                         continue
                     }
                     count += 1
@@ -127,17 +126,18 @@ struct Template {
         return filled
     }
 
-    /// What means nothing in any configuration: a provider chooses these values, and is not to
-    /// write the file.
+    /// What means nothing in any configuration, and is not missing in one: a provider chooses these
+    /// values, and is not to write the file.
     private static func isSafe(_ value: String) -> Bool {
-        value.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"):
-                true
-            default: "._:/@+%=,-[]".utf8.contains(byte)
+        !value.isEmpty
+            && value.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"):
+                    true
+                default: "._:/@+%=,-[]".utf8.contains(byte)
+                }
             }
-        }
     }
 
     /// The word of a line that is nothing else: `{{end}}`.

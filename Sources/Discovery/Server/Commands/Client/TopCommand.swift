@@ -48,12 +48,14 @@ struct TopCommand: ClientCommand {
             admin ?? Environment["DISCOVERY_ADMIN"] ?? "127.0.0.1:7172",
             of: "--admin or DISCOVERY_ADMIN")
         let caller = try NodeCaller([])
+        // In a pipe or a file one look follows the other.
+        let isLive = !once && isatty(STDOUT_FILENO) == 1
         var before = look(addresses, caller)
         while true {
             sleep(UInt32(once ? 1 : interval))
             let now = look(addresses, caller)
             let text = TopView(before: before, now: now).lines.joined(separator: "\n")
-            try CommandOutput.write(line: once ? text : TopCommand.clear + text)
+            try CommandOutput.write(line: isLive ? TopCommand.clear + text : text)
             if once {
                 if now.allSatisfy({ $0.samples == nil }) {
                     throw .unreachable(now.map(\.failure).joined(separator: "\n"))

@@ -9,7 +9,7 @@ struct ExportCommand: ClientCommand {
         abstract: "Print all instances, one JSON object per line.",
         discussion: """
             Of all apps, envs and statuses, as the asked node holds them; the nodes themselves \
-            (infra.discovery) are left out.
+            (infra.discovery) are left out. An answer holds some three million instances.
 
             EXAMPLE
               $ discovery export --server 10.0.0.1:7171 > registry.ndjson
@@ -45,9 +45,14 @@ struct HeldInstances {
         }
     }
 
+    /// Env, appid, zone and hostname.
+    static func key(of instance: JSONTree) -> [String] {
+        ["env", "appid", "zone", "hostname"].map { instance[$0].text }
+    }
+
     /// Names an instance: what a line of `diff` begins with.
     static func name(of instance: JSONTree) -> String {
-        ["env", "appid", "zone", "hostname"].map { instance[$0].text }.joined(separator: " ")
+        key(of: instance).joined(separator: " ")
     }
 }
 
@@ -71,10 +76,15 @@ struct ImportCommand: ClientCommand {
 
     @OptionGroup var server: ServerOptions
 
+    private static let bytesMax = 1 << 30
+
     func carryOut() throws(CommandFailure) {
         let text: String
         do throws(TextFileError) {
-            text = try TextFile.read(file == "-" ? "/proc/self/fd/0" : file, bytesMax: 1 << 30)
+            text =
+                file == "-"
+                ? try TextFile.read(descriptor: STDIN_FILENO, bytesMax: ImportCommand.bytesMax)
+                : try TextFile.read(file, bytesMax: ImportCommand.bytesMax)
         } catch {
             throw .broken("\(file): cannot be read: \(error)")
         }
@@ -102,10 +112,13 @@ struct ImportCommand: ClientCommand {
         _ text: String
     ) throws(CommandFailure) -> [(line: Int, instance: JSONTree)] {
         var instances: [(line: Int, instance: JSONTree)] = []
-        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-        for (index, line) in lines.enumerated() where !line.allSatisfy(\.isWhitespace) {
+        // What else Unicode takes for the end of a line may be in a value.
+        let lines = text.utf8.split(
+            separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for (index, line) in lines.enumerated() {
+            if line.allSatisfy({ $0 == 0x20 || (0x09...0x0D).contains($0) }) { continue }
             do throws(Rejection) {
-                instances.append((index + 1, try JSONTree.read(line.utf8.span, "it")))
+                instances.append((index + 1, try JSONTree.read(line.span, "it")))
             } catch {
                 throw .broken("\(file): line \(index + 1): \(error.message)")
             }
@@ -163,9 +176,13 @@ struct DiffCommand: ClientCommand {
             try held(first, "the first argument"), try held(second, "the second argument")
         )
         var differences = 0
-        for name in Set(left.keys).union(right.keys).sorted() {
-            let (one, other) = (left[name], right[name])
-            let fields = DiffCommand.compared.filter { one?[$0] != other?[$0] }
+        let keys = Set(left.keys).union(right.keys).sorted { $0.lexicographicallyPrecedes($1) }
+        for key in keys {
+            let (one, other) = (left[key], right[key])
+            let fields = DiffCommand.compared.filter { field in
+                one.map { DiffCommand.value(field, $0) }
+                    != other.map { DiffCommand.value(field, $0) }
+            }
             if one != nil, other != nil, fields.isEmpty { continue }
             differences += 1
             if json {
@@ -175,10 +192,21 @@ struct DiffCommand: ClientCommand {
                 try CommandOutput.write(line: JSONTree.object(members).json)
             } else {
                 try CommandOutput.write(
-                    line: Message.shown(DiffCommand.line(name, one, other, fields)))
+                    line: Message.shown(
+                        DiffCommand.line(
+                            key.joined(separator: " "), one, other, fields)))
             }
         }
         if differences > 0 { throw .nothing("") }
+    }
+
+    /// Nodes of the reference write null for what is empty.
+    private static func value(_ field: String, _ instance: JSONTree) -> JSONTree {
+        switch (field, instance[field]) {
+        case ("metadata", .null): .object([])
+        case ("addrs", .null): .list([])
+        case (_, let value): value
+        }
     }
 
     private static func line(
@@ -192,9 +220,9 @@ struct DiffCommand: ClientCommand {
 
     private func held(
         _ node: String, _ argument: String
-    ) throws(CommandFailure) -> [String: JSONTree] {
+    ) throws(CommandFailure) -> [[String]: JSONTree] {
         let nodes = try ServerOptions.addresses(node, of: argument)
         let all = try HeldInstances(try NodeCaller(nodes)).all
-        return Dictionary(all.map { (HeldInstances.name(of: $0), $0) }) { $1 }
+        return Dictionary(all.map { (HeldInstances.key(of: $0), $0) }) { $1 }
     }
 }

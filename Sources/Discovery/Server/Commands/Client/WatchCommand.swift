@@ -10,16 +10,17 @@ struct WatchCommand: ClientCommand {
         discussion: """
             Runs until it is stopped, and goes on through every outage of the registry with what \
             it knows. With --output the file is replaced as a whole, and only if its text is \
-            another; --exec is run after each time, once at the start, and again if it fails. With \
-            --zone, or ZONE, the file holds the instances that a caller there uses; without, all.
+            another; --exec is run after each time, once at the start if there is a file, and \
+            again if it fails. With --zone, or ZONE, the file holds the instances that a caller \
+            there uses; without, all. An app that loses its last instance keeps those it had.
 
             TEMPLATE
               A line with {{each APPID}} begins a part that is repeated for each instance of the \
             app, one with {{end}} ends it. In it stand {{appid}} {{zone}} {{hostname}} {{version}} \
             {{scheme}} {{host}} {{port}} {{weight}} and {{meta KEY}}; host and port are those of \
             the first address with --scheme. {{weight}} is the final one for a caller in --zone. \
-            Providers choose these values: an instance is left out if one that is used holds \
-            anything but letters, digits and ._:/@+%=,-[] unless --raw is given.
+            Providers choose these values: an instance is left out if one that is used is \
+            empty or holds anything but letters, digits and ._:/@+%=,-[] unless --raw is given.
 
             EXAMPLE
               $ discovery watch demo.hello --env dev --json
@@ -38,8 +39,10 @@ struct WatchCommand: ClientCommand {
         help: ArgumentHelp("Zone of the caller. Default: ZONE.", valueName: "name"))
     var zone: String?
 
-    @Option(help: ArgumentHelp("Of the addresses those with this scheme.", valueName: "name"))
-    var scheme = "http"
+    @Option(
+        help: ArgumentHelp(
+            "Of the addresses those with this scheme. Default: http.", valueName: "name"))
+    var scheme: String?
 
     @Option(help: ArgumentHelp("Text to fill in.", valueName: "file"))
     var template: String?
@@ -52,9 +55,10 @@ struct WatchCommand: ClientCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How long the file stays as it is at least, so that a burst is one; up to 60000.",
+            "How long the file stays as it is at least, so that a burst is one; up to 60000. "
+                + "Default: 500.",
             valueName: "milliseconds"))
-    var pause = 500
+    var pause: Int?
 
     @Flag(help: "Fill values in whatever they hold.")
     var raw = false
@@ -66,12 +70,17 @@ struct WatchCommand: ClientCommand {
             throw ValidationError("--template and --output go together")
         }
         if exec != nil, output == nil { throw ValidationError("--exec needs --output") }
-        guard (0...60_000).contains(pause) else {
+        if output == nil, zone != nil || scheme != nil || pause != nil || raw {
+            throw ValidationError("--zone, --scheme, --pause and --raw need --output")
+        }
+        if output != nil, server.json { throw ValidationError("--json prints, --output does not") }
+        guard (0...60_000).contains(pause ?? 0) else {
             throw ValidationError("--pause: allowed is a whole number from 0 to 60000")
         }
     }
 
     func carryOut() throws(CommandFailure) {
+        Termination.begin()
         let caller = try server.makeCaller()
         let env = try self.env.required()
         var target = try RenderedFile(self, zone ?? Environment["ZONE"])
@@ -80,7 +89,7 @@ struct WatchCommand: ClientCommand {
         while true {
             let data = try follower.next(caller, isQuick: isDue)
             if data != nil { target?.noteNews() }
-            isDue = target?.advance(follower, caller) ?? false
+            isDue = target?.advance(follower) ?? false
             guard let data, target == nil else { continue }
             if server.json {
                 try server.show(data)
@@ -102,9 +111,18 @@ struct WatchCommand: ClientCommand {
 
 /// What is known of some apps, by polls that hang.
 struct AppFollower {
+    struct App {
+        let name: String
+        /// The timestamp that the present node gave.
+        var latest: Int64 = 0
+        /// What was last known of it; null: nothing yet.
+        var data = JSONTree.null
+        /// Whether a node has said since that it has no instances.
+        var isGone = false
+    }
+
     let env: String
-    /// With what was last known of each.
-    private(set) var apps: [(name: String, latest: Int64, data: JSONTree)]
+    private(set) var apps: [App]
     private var isLost = false
     private var pause: UInt32 = 0
     /// Whose timestamps those of `apps` are.
@@ -117,7 +135,7 @@ struct AppFollower {
 
     init(env: String, apps: [String]) {
         self.env = env
-        self.apps = apps.map { ($0, 0, .null) }
+        self.apps = apps.map { App(name: $0) }
     }
 
     /// Waits for news of any of them: those that changed, by name; nil if there are none yet.
@@ -147,7 +165,8 @@ struct AppFollower {
             }
         } catch {
             switch error {
-            case .refused(let code, _) where code != -500 && code != -503: throw error
+            // What HTTP itself refuses may be a proxy's doing.
+            case .refused(let code, _) where code < 0 && code != -500 && code != -503: throw error
             default: lost(error)
             }
         }
@@ -168,9 +187,8 @@ struct AppFollower {
             isNews = true
             apps[index].latest = latest
             // An empty list takes nothing away from who goes on using what is known.
-            if news["instances"].members.contains(where: { !$0.value.items.isEmpty }) {
-                apps[index].data = news
-            }
+            apps[index].isGone = news["instances"].members.allSatisfy { $0.value.items.isEmpty }
+            if !apps[index].isGone { apps[index].data = news }
         }
         if isNews {
             pause = 0
@@ -188,7 +206,8 @@ struct AppFollower {
 
     private mutating func lost(_ failure: CommandFailure) {
         if !isLost {
-            StandardStream.error.write(line: "\(failure)\nwhat is known stays; asked again soon")
+            failure.tell()
+            StandardStream.error.write(line: "what is known stays; asked again soon")
         }
         isLost = true
         // Timestamps are those of the node that answered.
