@@ -17,8 +17,8 @@ bash -c 'source "$1" && complete -p discovery >/dev/null' - \
 head -1 "$share/zsh/site-functions/_discovery" | grep -q '^#compdef discovery' ||
     fail "zsh would not find its completions"
 for command in $commands; do
-    grep -q "^\.Em $command\$\|^\.It Em $command\$\|\"$command\"\|$command" \
-        "$share/man/man1/discovery.1" || fail "the man page does not know $command"
+    grep -q "^\\.It Em $command\$" "$share/man/man1/discovery.1" ||
+        fail "the man page does not know $command"
     grep -q "_discovery_${command}()" "$share/bash-completion/completions/discovery" ||
         fail "bash does not complete $command"
     grep -q "case '$command'" "$share/fish/vendor_completions.d/discovery.fish" ||

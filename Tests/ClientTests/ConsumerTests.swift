@@ -208,13 +208,48 @@ import Testing
                 var lists = client.instances(of: "app\(app)").makeAsyncIterator()
                 #expect(await lists.next()?.hosts == ["h"])
             }
-            // It is asked for by itself from now on, and the node is not left for it.
+            // It is asked for by itself from now on, and no node is left for it.
             await transport.wait { asked in
                 asked.count { $0.values("appid") == ["bad"] } >= 3
             }
-            let node = transport.asked.last?.node
-            let alone = transport.asked.filter { $0.values("appid") == ["bad"] }.suffix(2)
-            #expect(alone.allSatisfy { $0.node == node })
+            #expect(Set(transport.asked.map(\.node)).count == 1)
+        }
+    }
+
+    /// As a proxy does that has lost its node.
+    @Test func `a node that refuses whatever it is asked is left, and no poll is halved for it`()
+        async throws
+    {
+        // Whichever is asked first.
+        let proxy = Mutex<String?>(nil)
+        let transport = ScriptedTransport { asked in
+            let isProxy = proxy.withLock { proxy in
+                proxy = proxy ?? asked.node
+                return proxy == asked.node
+            }
+            if isProxy { return .status(400) }
+            guard asked.values("latest_timestamp").contains("0") else { return .silence }
+            return .body(newsJSON(asked.values("appid").map { ($0, 5, ["h"]) }))
+        }
+        let client = try Scripted.makeClient(transport, nodes: ["n1:1", "n2:1"])
+        try await Scripted.running(client) { client in
+            for app in 0..<20 { _ = await client.picker(for: "app\(app)") }
+            var lists = client.instances(of: "app7").makeAsyncIterator()
+            #expect(await lists.next()?.hosts == ["h"])
+            #expect(await client.polls.count == 1)
+        }
+    }
+
+    @Test func `an app is followed for a while after it was held, however long that was`()
+        async throws
+    {
+        let transport = ScriptedTransport { _ in .body(Scripted.unchanged) }
+        try await Scripted.running(try Scripted.makeClient(transport)) { client in
+            let picker = await client.picker(for: "a")
+            let first = try #require(await client.apps["a"]?.lastUse)
+            await transport.wait { $0.count { $0.values("appid").contains("a") } >= 3 }
+            #expect(try #require(await client.apps["a"]?.lastUse) > first)
+            withExtendedLifetime(picker) {}
         }
     }
 

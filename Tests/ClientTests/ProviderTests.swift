@@ -246,6 +246,25 @@ import Testing
         #expect(registers.last?.values("metadata") == [#"{"x":"1"}"#])
     }
 
+    @Test func `a register in place of another whose answer was lost is taken back too`()
+        async throws
+    {
+        let transport = ScriptedTransport(Scripted.takeWrites)
+        let client = try Scripted.makeClient(transport) { $0.renewInterval = .milliseconds(10) }
+        try await Scripted.running(client) { client in
+            try await client.register(Registration(appID: "a", addresses: ["http://h:1"]))
+            transport.answer { asked in
+                asked.values("addrs") == ["http://h:2"] ? .failure : Scripted.takeWrites(asked)
+            }
+            await #expect(throws: DiscoveryError.self) {
+                try await client.register(Registration(appID: "a", addresses: ["http://h:2"]))
+            }
+            await transport.wait { $0.count { $0.request.route == "register" } == 3 }
+        }
+        let last = transport.asked.last { $0.request.route == "register" }
+        #expect(last?.values("addrs") == ["http://h:1"])
+    }
+
     @Test func `a change that is refused is not registered later`() async throws {
         let transport = ScriptedTransport { asked in
             asked.request.route == "set"

@@ -31,7 +31,7 @@ import Testing
     @Test func `a setting that cannot be right is said at once`() throws {
         for node in [
             "http://a:1", "a", "a:0", ":1", "a:99999", "a b:1", "a?x:80", "a#x:80", "u@h:80",
-            "[::1:80", "[]:80", "::1:80",
+            "[::1:80", "[]:80", "::1:80", "a:+80",
         ] {
             #expect(
                 throws: DiscoveryError.misconfigured(

@@ -28,6 +28,10 @@ import Testing
             [[10], [1, 2, 3, 4]]),
         Case("a zone without instances has no part", [(3, []), (1, [10, 30])], [[], [1, 3]]),
         Case("a share of 0 is no traffic", [(0, [10, 10]), (2, [10])], [[0, 0], [1]]),
+        Case(
+            "what has no share does not count, however large",
+            [(1, [1, 2]), (0, [.max, .max - 1])],
+            [[1, 2], [0, 0]]),
         Case("no share at all", [(0, [10]), (0, [10])], [[0], [0]]),
         Case("no zones", [], []),
         Case("one instance", [(7, [123])], [[1]]),

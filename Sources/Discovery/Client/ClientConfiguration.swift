@@ -62,7 +62,8 @@ public struct ClientConfiguration: Sendable {
     /// A name or an address of IPv4 and a port, or an address of IPv6 in brackets and a port.
     private static func isAddress(_ node: String) -> Bool {
         guard let colon = node.lastIndex(of: ":"),
-            let port = UInt16(node[node.index(after: colon)...]), port > 0
+            let port = UInt16(node[node.index(after: colon)...]), port > 0,
+            node[node.index(after: colon)...].utf8.allSatisfy({ (0x30...0x39).contains($0) })
         else { return false }
         let host = node[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") {

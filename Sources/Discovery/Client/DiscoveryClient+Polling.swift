@@ -57,9 +57,12 @@ extension DiscoveryClient {
 
     /// Apps that nobody has looked at for long are no longer followed.
     private func forgetUnused(_ number: Int) {
+        // Nobody's list is taken away while there is no other.
+        if isLost { return }
         let now = ContinuousClock.now
         polls[number].appIDs.removeAll { appID in
             guard appID != DiscoveryClient.nodesAppID, let app = apps[appID] else { return false }
+            if !app.isUnused { apps[appID]?.lastUse = now }
             let isUnused = app.isUnused && now - app.lastUse >= configuration.forgetAfter
             if isUnused { apps[appID] = nil }
             return isUnused
@@ -164,7 +167,7 @@ extension DiscoveryClient {
             // Given up for one with another app, or because all of it ends.
             if poll.isCancelled { return nil }
             if Self.blames(error) {
-                notePollRefused(number, at: node, error)
+                await notePollRefused(number, at: node, error)
             } else {
                 noteLoss(of: node, number, error)
             }
@@ -243,26 +246,40 @@ extension DiscoveryClient {
         }
     }
 
-    /// One app must not cost the others: they are asked about in halves, down to the one.
-    private func notePollRefused(_ number: Int, at node: String, _ error: any Error) {
-        let appIDs = polls[number].appIDs
+    /// One app must not cost the others: they are asked for in halves, down to the one. Unless the
+    /// node refuses whatever it is asked.
+    private func notePollRefused(_ number: Int, at node: String, _ error: any Error) async {
         if polls[number].node == node { polls[number].node = nil }
+        let isOnlyNodes = polls[number].appIDs == [DiscoveryClient.nodesAppID]
+        guard !isOnlyNodes, await answersAtAll(node) else {
+            if !Task.isCancelled { noteLoss(of: node, number, error) }
+            return
+        }
+        polls[number].isClosed = true
+        let appIDs = polls[number].appIDs
         if appIDs.count > 1 {
             let half = appIDs.count / 2
             polls[number].appIDs = Array(appIDs[..<half])
-            polls[number].isClosed = true
             polls.append(Poll(appIDs: Array(appIDs[half...]), isClosed: true))
             start(polls.count - 1)
-        } else if let appID = appIDs.first, polls.contains(where: { $0.node == node }) {
-            if apps[appID]?.isRefused == false {
-                logger.warning(
-                    "the registry refuses to be asked for an app",
-                    metadata: ["appid": "\(appID)", "reason": "\(error)"])
-            }
+        } else if let appID = appIDs.first, apps[appID]?.isRefused == false {
+            logger.warning(
+                "the registry refuses to be asked for an app",
+                metadata: ["appid": "\(appID)", "reason": "\(error)"])
             apps[appID]?.isRefused = true
-        } else {
-            // It refuses everything: it is the node after all.
-            noteLoss(of: node, number, error)
+        }
+    }
+
+    /// About itself, which every client asks.
+    private func answersAtAll(_ node: String) async -> Bool {
+        do {
+            let answer = try await api.poll(
+                [(appID: DiscoveryClient.nodesAppID, latest: 0)], at: node,
+                within: configuration.requestTimeout)
+            if case .refused = answer { return false }
+            return true
+        } catch {
+            return false
         }
     }
 }

@@ -14,7 +14,11 @@ extension DiscoveryClient {
             do {
                 try await ask(
                     { try await $0.register(registration, at: $1) },
-                    orElse: { isUncertain = true })
+                    orElse: {
+                        isUncertain = true
+                        // What it is to replace is said again.
+                        registrations[appID]?.isUnsettled = true
+                    })
             } catch let error as DiscoveryError {
                 if case .refused = error, !isUncertain { doubtful.remove(appID) }
                 throw error

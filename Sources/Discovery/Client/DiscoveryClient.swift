@@ -177,6 +177,7 @@ public actor DiscoveryClient: Service {
     public func picker(for appID: String, _ options: Picker.Options = Picker.Options()) -> Picker {
         let picker = Picker(zone: configuration.zone, options: options)
         follow(appID)
+        apps[appID]?.lastUse = .now
         apps[appID]?.pickers.removeAll { $0.picker == nil }
         apps[appID]?.pickers.append(WeakPicker(picker: picker))
         if let snapshot = apps[appID]?.snapshot { picker.update(snapshot) }

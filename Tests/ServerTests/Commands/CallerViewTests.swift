@@ -41,6 +41,17 @@ import Testing
         #expect(try rows(scheduler, zone: "sh001") == ["a 20", "b 10"])
     }
 
+    /// More than what reads the file may take.
+    @Test(arguments: [nil, "sh001"])
+    func `no provider's weight is larger than a configuration can say`(_ zone: String?) throws {
+        let json =
+            #"{"instances":{"sh001":[{"hostname":"a","status":1,"metadata":{"weight":"#
+            + #""9223372036854775807"}},{"hostname":"b","status":1}]}}"#
+        let rows = CallerView.rows(
+            try JSONTree.read(Array(json.utf8).span, "it"), zone: zone)
+        #expect(rows.map(\.weight) == [2_147_483_647, 1])
+    }
+
     @Test func `who names no zone has all, as they weigh themselves`() throws {
         #expect(try rows(Self.object, zone: nil) == ["a 20", "b 10", "c 10"])
     }

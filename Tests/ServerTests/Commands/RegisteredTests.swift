@@ -9,7 +9,8 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct RegisteredTests {
     /// Of a program that listens at `address`.
     private func makeRegistered(
-        _ address: String, at nodes: [String], renewMilliseconds: Int = 30_000
+        _ address: String, at nodes: [String], renewMilliseconds: Int = 30_000,
+        callSeconds: Int = 60
     ) throws -> Registered {
         let words = [
             "--appid", "demo.app", "--env", "dev", "--zone", "z", "--hostname", "h", "--addr",
@@ -18,7 +19,7 @@ import Testing
         return try Registered(
             try RunCommand.parse(words),
             try NodeCaller(try nodes.map { try #require(Endpoint($0)) }),
-            renewMilliseconds: renewMilliseconds)
+            renewMilliseconds: renewMilliseconds, callSeconds: callSeconds)
     }
 
     private func unreachable() throws -> Registered {
@@ -68,7 +69,7 @@ import Testing
     @Test func `the end is told to a second node while the first one hangs`() throws {
         let (first, second) = (try ReferencePeer(), try ReferencePeer())
         let registered = try makeRegistered(
-            first.address, at: [first.address, second.address])
+            first.address, at: [first.address, second.address], callSeconds: 3)
         registered.begin()
         #expect(eventually { first.writes().map(\.route) == ["register"] })
         first.stopAnswering()

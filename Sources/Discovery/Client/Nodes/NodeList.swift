@@ -13,7 +13,8 @@ struct NodeList {
     private var order: [String] = []
     private var random: any RandomNumberGenerator & Sendable
 
-    /// Of each group. A registry has a handful of nodes; whoever answers with more is none.
+    /// Of each group that is named. A registry has a handful of nodes; whoever answers with more is
+    /// none.
     static let groupMax = 32
 
     init(seeds: [String], random: any RandomNumberGenerator & Sendable) {
@@ -51,10 +52,10 @@ struct NodeList {
     private mutating func arrange(_ named: [Set<String>]) {
         groups = []
         var known: Set<String> = []
-        for group in named + [Set(seeds)] {
+        for (index, group) in (named + [Set(seeds)]).enumerated() {
             var addresses = group.subtracting(known).sorted()
             addresses.shuffle(using: &random)
-            addresses = Array(addresses.prefix(NodeList.groupMax))
+            if index < named.count { addresses = Array(addresses.prefix(NodeList.groupMax)) }
             known.formUnion(addresses)
             if !addresses.isEmpty { groups.append(addresses) }
         }

@@ -94,18 +94,18 @@ package enum Balancing {
     /// instance's own weight. Nil if a number on the way is too large.
     ///
     /// Shares and the weights of each zone are freed of common divisors first. So what comes out
-    /// has none either, and neither the denominator nor a factor is larger than it: where it can be
-    /// said, nothing on the way overflows.
+    /// has none either, and the denominator is no larger than its sum: where it can be said,
+    /// nothing on the way overflows.
     private static func exactWeights(of zones: [Zone]) -> [[Int64]]? {
         let parts = reduced(zones)
         var factors: [(numerator: Int64, denominator: Int64)] = []
         var common: Int64 = 1
         for zone in parts {
-            guard let sum = sum(zone.weights) else { return nil }
-            if zone.share == 0 || sum == 0 {
+            if zone.share == 0 || zone.weights.isEmpty {
                 factors.append((0, 1))
                 continue
             }
+            guard let sum = sum(zone.weights), sum > 0 else { return nil }
             let divisor = greatestCommonDivisor(zone.share, sum)
             factors.append((zone.share / divisor, sum / divisor))
             let missing = sum / divisor / greatestCommonDivisor(common, sum / divisor)

@@ -85,7 +85,7 @@ struct SchedulerFiles {
             setFolderProblem(
                 more == 0
                     ? nil
-                    : "it has more than \(filesMax) files: \(more) are not read",
+                    : "it has more than \(filesMax) files; not read: \(more)",
                 &news)
         } catch {
             // It may be back in a moment; nothing is dropped.
@@ -111,10 +111,11 @@ struct SchedulerFiles {
 
     /// As many as may be: those that are known stay, so that no new one takes a place.
     private func limited(_ names: [String]) -> [String] {
-        if names.count <= filesMax { return names }
-        let known = names.filter { files[$0] != nil }
         let new = names.filter { files[$0] == nil }
-        return (known + new.prefix(filesMax - known.count)).sorted()
+        // What is only missing for the moment keeps its place too.
+        let room = max(0, filesMax - files.count)
+        if new.count <= room { return names }
+        return (names.filter { files[$0] != nil } + new.prefix(room)).sorted()
     }
 
     /// Forgets files that have been missing for two looks; whether there are any.
@@ -177,17 +178,18 @@ struct SchedulerFiles {
         }
     }
 
-    /// Which file counts for which application: of several the first by name.
-    /// A file that is missing for the moment only if there is no other.
+    /// Which file counts for which application: of several the first by name, but the one that is
+    /// in effect as long as it is only missing for the moment.
     private mutating func decide(_ names: [String], _ news: inout [News]) -> [Scheduled] {
         let missing = files.keys.filter { files[$0]?.isMissing == true }.sorted()
+        let counting = Set(inEffect.values.map(\.name))
         var wanted: [AppKey: (name: String, schedule: ZoneSchedule?)] = [:]
-        for name in names + missing {
+        for name in missing.filter(counting.contains) + names {
             guard let scheduled = files[name]?.scheduled else { continue }
             let rival = wanted[scheduled.app]?.name
-            // Nothing is wrong with what is not there.
-            let isMissing = files[name]?.isMissing ?? true
-            files[name]?.rival = isMissing ? nil : rival
+            // Nothing is wrong with what is not there, or stands in for what is not.
+            let isAlone = [name, rival ?? name].contains { files[$0]?.isMissing == true }
+            files[name]?.rival = isAlone ? nil : rival
             if rival == nil { wanted[scheduled.app] = (name, scheduled.schedule) }
         }
         var changes: [Scheduled] = []

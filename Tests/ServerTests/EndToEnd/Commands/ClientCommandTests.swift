@@ -249,6 +249,10 @@ extension EndToEndTests {
                     ])
                 #expect(ended.code == 0 && ended.lines.count == 2)
             }
+            // And where no other one answers what HTTP said is said.
+            let admin = "127.0.0.1:\(node.adminPort)"
+            let ended = try Self.run(["nodes", "--server", "\(admin),\(admin)"])
+            #expect(ended.code == 2 && ended.errors.hasPrefix("the registry answered 404: "))
         }
 
         @Test func `programs read JSON`() throws {
@@ -267,7 +271,7 @@ extension EndToEndTests {
 
         @Test func `thousands of instances move from one node to another`() throws {
             let (one, two) = (try NodeProcess(), try NodeProcess())
-            let count = 2_000
+            let count = 1_000
             let lines = (0..<count).map { number in
                 #"{"env":"dev","zone":"sh001","appid":"app\#(number % 7)","#
                     + #""hostname":"h\#(number)","addrs":["http://10.0.0.1:\#(number + 1)"],"#

@@ -127,11 +127,11 @@ extension EndToEndTests {
             let watch = try ClientCommandTests.start(
                 Self.words + [
                     "--template", folder.path(of: "in"), "--output", folder.path(of: "out"),
-                    "--pause", "3000", "--exec", "echo ran >> \(log)",
+                    "--pause", "8000", "--exec", "echo ran >> \(log)",
                 ], node)
             #expect(eventually { folder.text("log") == "ran\n" })
             for host in ["b", "c", "d", "e"] { #expect(try node.register(host).code == 0) }
-            #expect(eventually(within: 20) { folder.text("out").contains("# e\n") })
+            #expect(eventually(within: 40) { folder.text("out").contains("# e\n") })
             #expect(eventually { folder.text("log") == "ran\nran\n" })
             watch.send(SIGTERM)
             #expect(watch.waitForEnd(within: 5) == .killed(signal: SIGTERM))
@@ -259,6 +259,26 @@ extension EndToEndTests {
             watch.send(SIGTERM)
             _ = watch.waitForEnd(within: 5)
             #expect(watch.errors.text == "")
+        }
+
+        /// It fails at its first run and at its third.
+        @Test func `a command that fails again is told of again`() throws {
+            let node = try NodeProcess()
+            #expect(try node.register("a").code == 0)
+            let folder = try TemporaryFolder()
+            try folder.write("in", Self.template)
+            let (log, out) = (folder.path(of: "log"), folder.path(of: "out"))
+            let watch = try ClientCommandTests.start(
+                Self.words + [
+                    "--template", folder.path(of: "in"), "--output", out, "--pause", "0", "--exec",
+                    "echo ran >> \(log); [ $(($(wc -l < \(log)) % 2)) = 0 ]",
+                ], node)
+            #expect(eventually(within: 25) { folder.text("log") == "ran\nran\n" })
+            #expect(try node.register("b").code == 0)
+            #expect(eventually(within: 25) { folder.text("log") == "ran\nran\nran\nran\n" })
+            watch.send(SIGTERM)
+            _ = watch.waitForEnd(within: 5)
+            #expect(watch.errors.lines.count { $0.contains(": ended with 1; it is run") } == 2)
         }
 
         @Test func `a command that fails is run again though nothing changes`() throws {

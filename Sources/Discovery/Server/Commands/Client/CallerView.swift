@@ -16,10 +16,9 @@ enum CallerView {
             )
         }
         let weights = zones.map { $0.instances.map(weight) }
-        guard let zone else { return pairs(zones.map(\.instances), weights) }
-        let shares = shares(data["scheduler"], for: zone)
+        let rule = zone.flatMap { CallerView.shares(data["scheduler"], for: $0) }
         let (_, finals) = Balancing.weights(
-            of: weights, shares: shares.map { shares in zones.map { shares[$0.name] ?? 0 } },
+            of: weights, shares: rule.map { shares in zones.map { shares[$0.name] ?? 0 } },
             own: zones.firstIndex { $0.name == zone })
         return pairs(zones.map(\.instances), finals)
     }

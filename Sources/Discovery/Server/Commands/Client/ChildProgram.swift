@@ -62,10 +62,13 @@ struct ChildProgram {
         return signal == 0 ? status >> 8 & 0xFF : 128 + signal
     }
 
-    /// Runs a line of the shell to its end. -1 if it could not be started.
+    /// Runs a line of the shell to its end, and takes orphans in passing. -1 if it could not be
+    /// started.
     static func shell(_ line: String) -> Int32 {
         do throws(CommandFailure) {
-            return try ChildProgram(["/bin/sh", "-c", line]).waitForEnding()
+            let code = try ChildProgram(["/bin/sh", "-c", line]).waitForEnding()
+            while waitpid(-1, nil, WNOHANG) > 0 {}
+            return code
         } catch {
             return -1
         }

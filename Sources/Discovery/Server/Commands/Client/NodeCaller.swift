@@ -64,7 +64,7 @@ final class NodeCaller: Sendable {
         let form = FormText.join(fields)
         var failures: [String] = []
         var refusal: Answer?
-        var strange: CommandFailure?
+        var refusedByHTTP: [CommandFailure] = []
         for place in nodes.indices {
             let index = (present.load(ordering: .relaxed) + place) % nodes.count
             let node = nodes[index]
@@ -87,12 +87,12 @@ final class NodeCaller: Sendable {
                 refusal = answer
             } catch {
                 // It may be a proxy without a node behind it.
-                if case .refused = error { strange = error }
+                if case .refused = error { refusedByHTTP.append(error) }
                 failures.append("\(node): \(error)")
             }
         }
         if let refusal { return refusal }
-        if let strange, failures.count == 1 { throw strange }
+        if let first = refusedByHTTP.first, refusedByHTTP.count == nodes.count { throw first }
         throw .unreachable(failures.joined(separator: "\n"))
     }
 

@@ -14,6 +14,8 @@ final class Registered: Sendable {
     private let place: Endpoint
     private let caller: NodeCaller
     private let renewMilliseconds: Int
+    /// How long one node has for an answer before the next is asked.
+    private let callSeconds: Int
     private let wish = Mutex(Wish.keep)
     /// Signalled with every new wish.
     private let wished = DispatchSemaphore(value: 0)
@@ -23,8 +25,6 @@ final class Registered: Sendable {
     private let hasGone = DispatchSemaphore(value: 0)
     private let queue = DispatchQueue(label: "discovery.run")
 
-    /// How long one node has for an answer before the next is asked.
-    private static let callSeconds = 1
     private static let probeMilliseconds = 100
     private static let retryMilliseconds = 1000
     /// A port that is closed for so long deserves a word.
@@ -32,7 +32,8 @@ final class Registered: Sendable {
 
     /// Renewed as by all clients in the field; the lease is three times as long.
     init(
-        _ run: RunCommand, _ caller: NodeCaller, renewMilliseconds: Int = 30_000
+        _ run: RunCommand, _ caller: NodeCaller, renewMilliseconds: Int = 30_000,
+        callSeconds: Int = 1
     ) throws(CommandFailure) {
         key = try run.instance.fields()
         content =
@@ -46,6 +47,7 @@ final class Registered: Sendable {
         self.place = place
         self.caller = caller
         self.renewMilliseconds = renewMilliseconds
+        self.callSeconds = callSeconds
     }
 
     /// Host and port of an address with its scheme.
@@ -60,8 +62,8 @@ final class Registered: Sendable {
     /// Begins to look for the program's port.
     func begin() { queue.async { [self] in keep() } }
 
-    /// In which every node can be asked, behind a call that may be under way.
-    var answerSeconds: Int { (caller.nodes.count + 1) * Registered.callSeconds }
+    /// In which every node can be asked, behind one call to a node that hangs.
+    var answerSeconds: Int { (caller.nodes.count + 1) * callSeconds }
 
     /// Whether the registry has taken it out of traffic within the time.
     func setWaiting(within seconds: Int) -> Bool {
@@ -89,7 +91,7 @@ final class Registered: Sendable {
     // MARK: The registration's own thread
 
     private func keep() {
-        var post = Post(caller: caller, key: key)
+        var post = Post(caller: caller, key: key, callSeconds: callSeconds)
         var due = DispatchTime.now()
         var probes = 0
         while true {
@@ -137,14 +139,16 @@ final class Registered: Sendable {
     private struct Post {
         let caller: NodeCaller
         let key: [(String, String)]
+        let callSeconds: Int
         var isRegistered = false
         /// A register whose answer was lost may have been taken.
         private(set) var mayBeRegistered = false
         private var complaint = ""
 
-        init(caller: NodeCaller, key: [(String, String)]) {
+        init(caller: NodeCaller, key: [(String, String)], callSeconds: Int) {
             self.caller = caller
             self.key = key
+            self.callSeconds = callSeconds
         }
 
         /// Nil if no node answers.
@@ -153,7 +157,7 @@ final class Registered: Sendable {
             var failure = ""
             var code: Int?
             do throws(CommandFailure) {
-                let answer = try caller.post(route, key + fields, seconds: Registered.callSeconds)
+                let answer = try caller.post(route, key + fields, seconds: callSeconds)
                 code = answer.code
                 if answer.code != 0, answer.code != -404 {
                     failure = "the registry answered \(answer.code): \(answer.message)"

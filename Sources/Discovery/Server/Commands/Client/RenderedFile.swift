@@ -83,7 +83,12 @@ struct RenderedFile {
         if mayRun, let command {
             let status = ChildProgram.shell(command)
             isCommandDue = status != 0
-            if isCommandDue { tell("\(command): ended with \(status); it is run again soon") }
+            if isCommandDue {
+                tell("\(command): ended with \(status); it is run again soon")
+            } else {
+                // If it fails another time that is news.
+                told = told.filter { !$0.hasPrefix(command) }
+            }
         }
         if hasReplaced { usleep(pauseMilliseconds * 1000) }
         // What was not looked at again this time has been told.

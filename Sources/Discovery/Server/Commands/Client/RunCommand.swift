@@ -90,7 +90,7 @@ struct RunCommand: ClientCommand {
                 if let time = survivesAt, Clocks.monotonic >= time {
                     survivesAt = nil
                     StandardStream.error.write(
-                        line: "discovery run: the program goes on, and is not registered any more")
+                        line: "discovery run: the program goes on, and is not renewed any more")
                 }
                 continue
             }
