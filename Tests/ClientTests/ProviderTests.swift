@@ -325,11 +325,17 @@ import Testing
     }
 
     @Test func `a register under way when the program ends is cancelled`() async throws {
+        let leaving = Mutex<DiscoveryClient?>(nil)
         let transport = ScriptedTransport { asked in
-            asked.request.route == "register"
-                ? .late(Scripted.done, .milliseconds(200)) : Scripted.takeWrites(asked)
+            guard asked.request.route == "register" else { return Scripted.takeWrites(asked) }
+            return .after(Scripted.done) {
+                while await leaving.withLock({ $0 })?.isLeaving != true {
+                    try await Task.sleep(for: .milliseconds(1))
+                }
+            }
         }
         let client = try Scripted.makeClient(transport) { $0.leaveTimeout = .seconds(3_600) }
+        leaving.withLock { $0 = client }
         let write = Mutex<Task<Void, any Error>?>(nil)
         try await Scripted.running(client) { client in
             write.withLock {

@@ -18,6 +18,8 @@ final class ScriptedTransport: Transport {
     enum Reply: Sendable {
         case body(String)
         case late(String, Duration)
+        /// Once something has happened.
+        case after(String, @Sendable () async throws -> Void)
         /// As if the network were not there.
         case failure
         /// Of HTTP itself.
@@ -78,6 +80,9 @@ final class ScriptedTransport: Transport {
         case .body(let text): return Array(text.utf8)
         case .late(let text, let time):
             try await Task.sleep(for: time)
+            return Array(text.utf8)
+        case .after(let text, let wait):
+            try await wait()
             return Array(text.utf8)
         case .status(let status): throw BadStatus(status: status)
         case .failure: throw Broken()

@@ -77,7 +77,8 @@ extension DiscoveryClient {
         while !Task.isCancelled {
             forgetUnused(number)
             if polls[number].appIDs.isEmpty {
-                polls[number].isRunning = false
+                // Free for others.
+                polls[number] = Poll()
                 return
             }
             considerSwitch()
