@@ -232,12 +232,16 @@ import Testing
             return .body(newsJSON(asked.values("appid").map { ($0, 5, ["h"]) }))
         }
         let client = try Scripted.makeClient(transport, nodes: ["n1:1", "n2:1"])
+        for app in 0..<20 { _ = await client.picker(for: "app\(app)") }
         try await Scripted.running(client) { client in
-            for app in 0..<20 { _ = await client.picker(for: "app\(app)") }
             var lists = client.instances(of: "app7").makeAsyncIterator()
             #expect(await lists.next()?.hosts == ["h"])
             #expect(await client.polls.count == 1)
         }
+        let refused = transport.asked.filter { asked in
+            proxy.withLock { $0 } == asked.node
+        }
+        #expect(refused.map { $0.values("appid").count } == [21, 1])
     }
 
     @Test func `an app is followed for a while after it was held, however long that was`()
@@ -247,7 +251,8 @@ import Testing
         try await Scripted.running(try Scripted.makeClient(transport)) { client in
             let picker = await client.picker(for: "a")
             let first = try #require(await client.apps["a"]?.lastUse)
-            await transport.wait { $0.count { $0.values("appid").contains("a") } >= 3 }
+            let polls = transport.count("polls")
+            await transport.wait { $0.count { $0.request.route == "polls" } >= polls + 2 }
             #expect(try #require(await client.apps["a"]?.lastUse) > first)
             withExtendedLifetime(picker) {}
         }

@@ -250,7 +250,7 @@ import Testing
         async throws
     {
         let transport = ScriptedTransport(Scripted.takeWrites)
-        let client = try Scripted.makeClient(transport) { $0.renewInterval = .milliseconds(10) }
+        let client = try Scripted.makeClient(transport) { $0.renewInterval = .seconds(1) }
         try await Scripted.running(client) { client in
             try await client.register(Registration(appID: "a", addresses: ["http://h:1"]))
             transport.answer { asked in
@@ -259,6 +259,8 @@ import Testing
             await #expect(throws: DiscoveryError.self) {
                 try await client.register(Registration(appID: "a", addresses: ["http://h:2"]))
             }
+            // Before it is renewed, as a rule; it says nothing about addresses.
+            try await client.set("a", metadata: ["x": "1"])
             await transport.wait { $0.count { $0.request.route == "register" } == 3 }
         }
         let last = transport.asked.last { $0.request.route == "register" }

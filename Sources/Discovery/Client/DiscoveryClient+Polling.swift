@@ -57,13 +57,14 @@ extension DiscoveryClient {
 
     /// Apps that nobody has looked at for long are no longer followed.
     private func forgetUnused(_ number: Int) {
-        // Nobody's list is taken away while there is no other.
-        if isLost { return }
         let now = ContinuousClock.now
+        // Nobody's list is taken away while there is no other.
+        let mayForget = !isLost
         polls[number].appIDs.removeAll { appID in
             guard appID != DiscoveryClient.nodesAppID, let app = apps[appID] else { return false }
             if !app.isUnused { apps[appID]?.lastUse = now }
-            let isUnused = app.isUnused && now - app.lastUse >= configuration.forgetAfter
+            let isUnused =
+                mayForget && app.isUnused && now - app.lastUse >= configuration.forgetAfter
             if isUnused { apps[appID] = nil }
             return isUnused
         }

@@ -49,6 +49,7 @@ extension DiscoveryClient {
             var changed = before.registration
             if let status { changed.status = status }
             for (key, value) in metadata ?? [:] { changed.metadata[key] = value }
+            var isSaidWhole = false
             do {
                 try await ask(
                     { try await $0.set(appID, status: status, metadata: metadata, at: $1) },
@@ -61,10 +62,12 @@ extension DiscoveryClient {
                     registrations[appID]?.isUnsettled = wasUnsettled
                     throw DiscoveryError.refused(code: code, message: message)
                 }
+                isSaidWhole = true
             }
             // What is registered again, should the registry have lost it.
             registrations[appID]?.registration = changed
-            registrations[appID]?.isUnsettled = false
+            // It says nothing about addresses, nor about metadata that is not to be there.
+            registrations[appID]?.isUnsettled = before.isUnsettled && !isSaidWhole
         }
     }
 

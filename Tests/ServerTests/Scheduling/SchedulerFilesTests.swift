@@ -290,9 +290,24 @@ import Testing
         #expect(desk.look().changes == [])
         try desk.remove("m.json")
         #expect(desk.look().changes == [])
-        #expect(desk.look().changes == ["m -"])
-        #expect(desk.look().changes == ["a8 1"])
+        #expect(desk.look().changes == ["a8 1", "m -"])
         #expect(desk.files.problemCount == 0)
+    }
+
+    @Test func `files of a full folder may get other names without a gap, or a complaint`() throws {
+        let desk = try Desk(filesMax: 8)
+        for number in 1...8 {
+            try desk.write("a\(number).json", schedule("app\(number)", weight: 1))
+        }
+        #expect(desk.look().changes.count == 8)
+        for number in 1...5 {
+            try FileManager.default.moveItem(
+                atPath: desk.folder.path(of: "a\(number).json"),
+                toPath: desk.folder.path(of: "b\(number).json"))
+        }
+        for _ in 0..<3 { #expect(desk.look() == ([], [])) }
+        #expect(
+            desk.inEffect == ["a6", "a7", "a8", "b1", "b2", "b3", "b4", "b5"].map { $0 + ".json" })
     }
 }
 

@@ -83,7 +83,7 @@ struct SchedulerFiles {
             names = limited(found)
             let more = found.count - names.count
             setFolderProblem(
-                more == 0
+                found.count <= filesMax
                     ? nil
                     : "it has more than \(filesMax) files; not read: \(more)",
                 &news)
@@ -112,8 +112,11 @@ struct SchedulerFiles {
     /// As many as may be: those that are known stay, so that no new one takes a place.
     private func limited(_ names: [String]) -> [String] {
         let new = names.filter { files[$0] == nil }
-        // What is only missing for the moment keeps its place too.
-        let room = max(0, filesMax - files.count)
+        // What is only missing for the moment keeps its place too; what is so for the second time
+        // is about to go.
+        let present = Set(names)
+        let held = files.count { present.contains($0.key) || !$0.value.isMissing }
+        let room = max(0, filesMax - held)
         if new.count <= room { return names }
         return (names.filter { files[$0] != nil } + new.prefix(room)).sorted()
     }

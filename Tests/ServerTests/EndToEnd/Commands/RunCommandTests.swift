@@ -94,22 +94,20 @@ extension EndToEndTests {
         func `a signal is passed on`(_ signal: Int32) throws {
             let node = try NodeProcess()
             let child = try ClientCommandTests.start(
-                Self.trapping(signal, "exit 9", rounds: 1_000), node)
+                Self.trapping(signal, "exit 9"), node)
             #expect(eventually { child.output.text == "up\n" })
             child.send(signal)
             #expect(child.waitForEnd(within: 10) == .exited(9))
         }
 
         /// A program that is never registered, for its port is closed.
-        /// It runs for `rounds` of 50 ms at least.
-        private static func trapping(
-            _ signal: Int32, _ action: String, rounds: Int = 20
-        ) -> [String] {
+        /// It goes on for $n times 50 ms.
+        private static func trapping(_ signal: Int32, _ action: String) -> [String] {
             ["run", "--appid", "demo.app", "--addr", "http://127.0.0.1:1"]
                 + ClientCommandTests.place + [
                     "--", "/bin/bash", "-c",
-                    "trap '\(action)' \(signal); echo up; "
-                        + "for i in {1..\(rounds)}; do sleep 0.05; done; exit 7",
+                    "trap '\(action)' \(signal); n=1000; echo up; "
+                        + "while ((n-- > 0)); do sleep 0.05; done; exit 7",
                 ]
         }
 
@@ -142,8 +140,7 @@ extension EndToEndTests {
         /// The system tells only the leader of the session, which is not the program.
         @Test func `a terminal that hangs up reaches the program`() throws {
             let node = try NodeProcess()
-            let terminal = try startInTerminal(
-                Self.trapping(SIGHUP, "exit 9", rounds: 1_000), node)
+            let terminal = try startInTerminal(Self.trapping(SIGHUP, "exit 9"), node)
             #expect(eventually { terminal.child.output.text == "up\n" })
             terminal.hangUp()
             #expect(terminal.child.waitForEnd(within: 20) == .exited(9))
@@ -162,7 +159,7 @@ extension EndToEndTests {
             _ key: String, _ signal: Int32
         ) throws {
             let node = try NodeProcess()
-            let terminal = try startInTerminal(Self.trapping(signal, "echo trapped"), node)
+            let terminal = try startInTerminal(Self.trapping(signal, "echo trapped; n=10"), node)
             let child = terminal.child
             #expect(eventually { child.output.text == "up\n" })
             try terminal.pressControl(key)
