@@ -1,3 +1,5 @@
+internal import DiscoveryWire
+
 /// Who this program is, and where the registry is.
 public struct ClientConfiguration: Sendable {
     /// Addresses of nodes of the registry, `host:port`. One that lives is enough: the others are
@@ -70,16 +72,7 @@ public struct ClientConfiguration: Sendable {
             return host.count > 4
                 && host.dropFirst().dropLast().allSatisfy { $0.isHexDigit || ":.".contains($0) }
         }
-        return !host.isEmpty
-            && host.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"),
-                    UInt8(ascii: "_"):
-                    true
-                default: false
-                }
-            }
+        return !host.isEmpty && host.utf8.allSatisfy(HostName.isNameByte)
     }
 
     /// Throws `DiscoveryError.misconfigured` with what is wrong.

@@ -1,3 +1,5 @@
+internal import DiscoveryWire
+
 /// A host and a port, as written in a configuration: `10.0.0.1:7171`, `[::1]:7171`, `name:7171`.
 struct Endpoint: Sendable, Equatable, CustomStringConvertible {
     /// A name or a numeric address, without brackets. `0.0.0.0` and `::` stand for every address.
@@ -26,7 +28,7 @@ struct Endpoint: Sendable, Equatable, CustomStringConvertible {
             guard host.utf8.allSatisfy(Self.isAddressByte), host.utf8.contains(UInt8(ascii: ":"))
             else { return nil }
         } else {
-            guard host.utf8.allSatisfy(Self.isNameByte) else { return nil }
+            guard host.utf8.allSatisfy(HostName.isNameByte) else { return nil }
         }
         guard host.utf8.count <= Self.hostBytesMax else { return nil }
         self.host = host.isEmpty ? "0.0.0.0" : String(host)
@@ -47,16 +49,6 @@ struct Endpoint: Sendable, Equatable, CustomStringConvertible {
 
     /// Hexadecimal digits, colons, dots and `%zone`: what a numeric IPv6 address is made of.
     private static func isAddressByte(_ byte: UInt8) -> Bool {
-        isNameByte(byte) || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "%")
-    }
-
-    private static func isNameByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"),
-            UInt8(ascii: "_"):
-            true
-        default: false
-        }
+        HostName.isNameByte(byte) || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "%")
     }
 }

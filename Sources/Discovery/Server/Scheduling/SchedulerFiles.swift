@@ -77,23 +77,21 @@ struct SchedulerFiles {
     /// operator.
     mutating func look() -> (changes: [Scheduled], news: [News]) {
         var news: [News] = []
-        let names: [String]
+        let found: [String]
         do throws(TextFileError) {
-            let found = try folder.names(endingIn: ".json", countMax: SchedulerFiles.namesMax)
-            names = limited(found)
-            let more = found.count - names.count
-            setFolderProblem(
-                found.count <= filesMax
-                    ? nil
-                    : "it has more than \(filesMax) files; not read: \(more)",
-                &news)
+            found = try folder.names(endingIn: ".json", countMax: SchedulerFiles.namesMax)
         } catch {
             // It may be back in a moment; nothing is dropped.
             setFolderProblem("cannot be read: \(error)", &news)
             return ([], news)
         }
         let problems = files.mapValues(\.problem)
-        var isChanged = dropMissing(Set(names))
+        var isChanged = dropMissing(Set(found))
+        let names = limited(found)
+        let more = found.count - names.count
+        setFolderProblem(
+            found.count <= filesMax
+                ? nil : "it has more than \(filesMax) files; not read: \(more)", &news)
         for name in names where read(name) { isChanged = true }
         guard isChanged else { return ([], news) }
         let changes = decide(names, &news)
@@ -112,11 +110,8 @@ struct SchedulerFiles {
     /// As many as may be: those that are known stay, so that no new one takes a place.
     private func limited(_ names: [String]) -> [String] {
         let new = names.filter { files[$0] == nil }
-        // What is only missing for the moment keeps its place too; what is so for the second time
-        // is about to go.
-        let present = Set(names)
-        let held = files.count { present.contains($0.key) || !$0.value.isMissing }
-        let room = max(0, filesMax - held)
+        // What is only missing for the moment keeps its place too.
+        let room = max(0, filesMax - files.count)
         if new.count <= room { return names }
         return (names.filter { files[$0] != nil } + new.prefix(room)).sorted()
     }

@@ -21,6 +21,13 @@ extension EndToEndTests {
             return folder
         }
 
+        /// With an instance, a.
+        private func makeNode() throws -> NodeProcess {
+            let node = try NodeProcess()
+            #expect(try node.register("a").code == 0)
+            return node
+        }
+
         /// `output`: the file's name in the folder.
         private func start(
             _ folder: TemporaryFolder, _ node: NodeProcess?, _ more: [String] = [],
@@ -98,8 +105,7 @@ extension EndToEndTests {
         }
 
         @Test func `a link to a file that is not there yet stays one too`() throws {
-            let node = try NodeProcess()
-            #expect(try node.register("a").code == 0)
+            let node = try makeNode()
             let folder = try makeFolder()
             let link = folder.path(of: "link")
             try FileManager.default.createSymbolicLink(
@@ -117,8 +123,7 @@ extension EndToEndTests {
         }
 
         @Test func `a burst of changes is one replacement`() throws {
-            let node = try NodeProcess()
-            #expect(try node.register("a").code == 0)
+            let node = try makeNode()
             let folder = try makeFolder()
             let log = folder.path(of: "log")
             let watch = try start(
@@ -135,8 +140,7 @@ extension EndToEndTests {
         }
 
         @Test func `what cannot be written is said once, and written when it can be`() throws {
-            let node = try NodeProcess()
-            #expect(try node.register("a").code == 0)
+            let node = try makeNode()
             let folder = try makeFolder()
             let out = folder.path(of: "later/out")
             let watch = try start(folder, node, output: "later/out")
@@ -201,8 +205,7 @@ extension EndToEndTests {
 
         /// It fails at its first run and at its third.
         @Test func `a command that fails again is told of again`() throws {
-            let node = try NodeProcess()
-            #expect(try node.register("a").code == 0)
+            let node = try makeNode()
             let folder = try makeFolder()
             let log = folder.path(of: "log")
             let watch = try start(
@@ -219,8 +222,7 @@ extension EndToEndTests {
         }
 
         @Test func `a command that fails is run again though nothing changes`() throws {
-            let node = try NodeProcess()
-            #expect(try node.register("a").code == 0)
+            let node = try makeNode()
             let folder = try makeFolder()
             let log = folder.path(of: "log")
             let watch = try start(
